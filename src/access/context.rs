@@ -1,0 +1,574 @@
+//! The request context and its two doors to the database.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use diesel::OptionalExtension as _;
+use diesel::QueryableByName;
+use diesel::sql_types::{Bool, Bytea, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::{Action, Granted, PlatformRole, Role};
+use crate::app::App;
+use crate::audit::{Entry, Outcome, Reads, Who};
+use crate::crypto::FacilityKeys;
+use crate::db::{Binding, Bound, PatientScope, Session, sql};
+use crate::error::{Error, Result, Stop};
+use crate::ids::{FacilityId, MemberId, PatientId, SessionId, TypedId, UserId};
+use crate::text_enum::text_enum;
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    Anonymous,
+    User { user: UserId, session: SessionId },
+    /// The server or an operator; the reason is written to the audit log.
+    System { reason: &'static str },
+}
+
+text_enum! {
+    /// Why health information is used.
+    Purpose {
+        /// Care of the patient.
+        Treatment = "treatment",
+        /// Billing and payment.
+        Payment = "payment",
+        /// Running the facility.
+        Operations = "operations",
+        /// An emergency.
+        Emergency = "emergency",
+    }
+}
+
+/// What an audit row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Subject {
+    /// GraphQL type name of the object.
+    pub kind: Option<&'static str>,
+    pub id: Option<Uuid>,
+    pub patient: Option<PatientId>,
+}
+
+impl Subject {
+    /// An object that belongs to no patient.
+    pub fn of<I: TypedId>(id: I) -> Self {
+        Self { kind: Some(I::KIND), id: Some(id.uuid()), patient: None }
+    }
+
+    /// The same, as part of a patient's record.
+    #[must_use]
+    pub const fn in_record_of(mut self, patient: PatientId) -> Self {
+        self.patient = Some(patient);
+        self
+    }
+}
+
+/// What the edge, or a job, knows of a request.
+#[derive(Debug, Clone)]
+pub struct ContextParts {
+    pub actor: Actor,
+    /// The chosen facility; [`FacilityId::PLATFORM`] for none.
+    pub facility: FacilityId,
+    pub purpose: Purpose,
+    pub request_id: Uuid,
+    pub ip_address: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// The first argument of every operation. Cheap to clone.
+#[derive(Clone)]
+pub struct RequestContext {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    app: Arc<App>,
+    parts: ContextParts,
+    session: Mutex<Option<Arc<Session>>>,
+    reads: Reads,
+}
+
+impl std::fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("actor", &self.inner.parts.actor)
+            .field("facility", &self.inner.parts.facility)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RequestContext {
+    #[must_use]
+    pub fn new(app: Arc<App>, parts: ContextParts) -> Self {
+        Self { inner: Arc::new(Inner { app, parts, session: Mutex::new(None), reads: Reads::default() }) }
+    }
+
+    /// A context for work of the server itself in one facility. The reason is audited.
+    #[must_use]
+    pub fn system(app: Arc<App>, facility: FacilityId, reason: &'static str) -> Self {
+        Self::new(
+            app,
+            ContextParts {
+                actor: Actor::System { reason },
+                facility,
+                purpose: Purpose::Operations,
+                request_id: Uuid::now_v7(),
+                ip_address: None,
+                user_agent: None,
+            },
+        )
+    }
+
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.inner.app
+    }
+
+    #[must_use]
+    pub fn parts(&self) -> &ContextParts {
+        &self.inner.parts
+    }
+
+    #[must_use]
+    pub fn facility(&self) -> FacilityId {
+        self.inner.parts.facility
+    }
+
+    /// The present instant by the clock of the server.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.inner.app.clock.now()
+    }
+
+    /// The signed-in user.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when nobody is signed in.
+    pub fn user(&self) -> Result<UserId> {
+        match self.inner.parts.actor {
+            Actor::User { user, .. } => Ok(user),
+            Actor::Anonymous | Actor::System { .. } => Err(Error::Unauthenticated),
+        }
+    }
+
+    fn binding(&self) -> Binding {
+        let facility = self.inner.parts.facility;
+        match self.inner.parts.actor {
+            Actor::Anonymous => Binding::Identity,
+            Actor::User { user, session } => Binding::User { facility, user, session },
+            Actor::System { .. } => Binding::System { facility },
+        }
+    }
+
+    /// The read door: opens the request's one read session, or joins it, once the action is allowed.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] or [`Error::Forbidden`]; [`Error::Unavailable`] without a connection.
+    pub async fn read(&self, action: &'static Action) -> Result<Read> {
+        self.precheck(action)?;
+        let session = {
+            let mut held = self.inner.session.lock().await;
+            match &*held {
+                Some(session) => Arc::clone(session),
+                None => {
+                    let session = Arc::new(
+                        Session::open(&self.inner.app.database, crate::db::Mode::Read, self.binding(), self.now()).await?,
+                    );
+                    *held = Some(Arc::clone(&session));
+                    session
+                }
+            }
+        };
+        if let Err(error) = self.authorize(action, session.bound()) {
+            self.deny(action);
+            return Err(error);
+        }
+        Ok(Read { ctx: self.clone(), session })
+    }
+
+    /// The write door. Nothing happens until [`Write::run`].
+    #[must_use]
+    pub fn write(&self, action: &'static Action) -> Write {
+        Write { ctx: self.clone(), action, once: None }
+    }
+
+    /// Notes that an object was shown; written when the request ends.
+    pub fn note_read(&self, subject: Subject) {
+        self.inner.reads.note(subject);
+    }
+
+    /// Notes an audit row of its own; written when the request ends.
+    pub fn note(&self, action: &'static Action, subject: Subject, detail: Value) {
+        self.inner.reads.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail });
+    }
+
+    fn deny(&self, action: &'static Action) {
+        self.inner.reads.push(Entry {
+            action: action.name,
+            outcome: Outcome::Denied,
+            subject: Subject::default(),
+            detail: json!({}),
+        });
+    }
+
+    fn who(&self) -> Who<'_> {
+        let parts = &self.inner.parts;
+        Who {
+            actor: &parts.actor,
+            purpose: parts.purpose,
+            request_id: parts.request_id,
+            ip_address: parts.ip_address.as_deref(),
+            now: self.now(),
+        }
+    }
+
+    fn audit_rows(&self, entries: &[Entry]) -> Value {
+        let who = self.who();
+        Value::Array(entries.iter().map(|entry| entry.to_row(&who)).collect())
+    }
+
+    /// Ends the request: gives the read session back and writes what was read. Must be called before the
+    /// response is sent; a context dropped instead closes its connection and shows nothing.
+    ///
+    /// # Errors
+    /// When the audit rows cannot be written: the response must not be sent then.
+    pub async fn finish(&self) -> Result<()> {
+        let session = self.inner.session.lock().await.take();
+        let entries = self.inner.reads.take();
+        match (session, entries.is_empty()) {
+            (None, true) => Ok(()),
+            (Some(session), true) => session.end(false).await,
+            (Some(session), false) => session.end_and_record(self.facility(), self.audit_rows(&entries)).await,
+            (None, false) => self.record_alone(&entries).await,
+        }
+    }
+
+    /// Audit rows of a request that has no session to write them with.
+    async fn record_alone(&self, entries: &[Entry]) -> Result<()> {
+        let binding = Binding::System { facility: self.facility() };
+        let session = Session::open(&self.inner.app.database, crate::db::Mode::Write, binding, self.now()).await?;
+        let mut connection = session.connection()?;
+        crate::db::record(self.facility(), self.audit_rows(entries)).execute(&mut connection).await?;
+        session.end(true).await
+    }
+
+    /// What can be told without the database.
+    fn precheck(&self, action: &'static Action) -> Result<()> {
+        let parts = &self.inner.parts;
+        match (&action.granted, &parts.actor) {
+            (Granted::Anyone, _) | (_, Actor::System { .. }) => Ok(()),
+            (Granted::System, _) => Err(Error::Forbidden(action.name)),
+            (_, Actor::Anonymous) => {
+                self.deny(action);
+                Err(Error::Unauthenticated)
+            }
+            (Granted::Member | Granted::Roles(_), Actor::User { .. }) if parts.facility == FacilityId::PLATFORM => {
+                self.deny(action);
+                Err(Error::Forbidden(action.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn authorize(&self, action: &'static Action, bound: &Bound) -> Result<()> {
+        let parts = &self.inner.parts;
+        if matches!(parts.actor, Actor::System { .. }) {
+            return Ok(());
+        }
+        let holds = |word: &str| bound.roles.iter().any(|role| role == word);
+        let allowed = match &action.granted {
+            Granted::Anyone => true,
+            Granted::User => matches!(parts.actor, Actor::User { .. }),
+            Granted::Member => bound.member.is_some(),
+            Granted::Roles(roles) => bound.member.is_some() && roles.iter().any(|role| holds(role.as_str())),
+            Granted::Platform(roles) => {
+                parts.facility == FacilityId::PLATFORM && roles.iter().any(|role| holds(role.as_str()))
+            }
+            Granted::System => false,
+        };
+        if allowed { Ok(()) } else { Err(Error::Forbidden(action.name)) }
+    }
+}
+
+/// What both doors give: the connection, who the actor is here, the keys.
+macro_rules! door {
+    ($door:ident) => {
+        impl $door {
+            /// The connection. Several futures on it are pipelined.
+            ///
+            /// # Errors
+            /// [`Error::Internal`] when the session has ended.
+            pub fn db(&self) -> Result<&AsyncPgConnection> {
+                self.session.connection()
+            }
+
+            #[must_use]
+            pub fn ctx(&self) -> &RequestContext {
+                &self.ctx
+            }
+
+            /// Roles in the bound facility.
+            #[must_use]
+            pub fn roles(&self) -> Vec<Role> {
+                self.session.bound().roles.iter().filter_map(|word| Role::parse(word)).collect()
+            }
+
+            /// Roles on the platform, when no facility is chosen.
+            #[must_use]
+            pub fn platform_roles(&self) -> Vec<PlatformRole> {
+                self.session.bound().roles.iter().filter_map(|word| PlatformRole::parse(word)).collect()
+            }
+
+            #[must_use]
+            pub fn member(&self) -> Option<MemberId> {
+                self.session.bound().member
+            }
+
+            #[must_use]
+            pub fn patient_scope(&self) -> PatientScope {
+                self.session.bound().patient_scope
+            }
+
+            /// Whether one more action is allowed to this actor here, beyond the one the door was opened with.
+            #[must_use]
+            pub fn may(&self, action: &'static Action) -> bool {
+                self.ctx.authorize(action, self.session.bound()).is_ok()
+            }
+
+            /// Keys of the bound facility.
+            ///
+            /// # Errors
+            /// When they are shredded or cannot be unwrapped.
+            pub async fn keys(&self) -> Result<Arc<FacilityKeys>> {
+                let facility = self.ctx.facility();
+                self.ctx.app().keys.of(facility, self.session.bound().key_epoch, self.session.connection()?).await
+            }
+
+            /// Keys of the platform, which logins are encrypted under.
+            ///
+            /// # Errors
+            /// When they cannot be unwrapped.
+            pub async fn platform_keys(&self) -> Result<Arc<FacilityKeys>> {
+                self.ctx.app().keys.platform(self.session.connection()?).await
+            }
+        }
+    };
+}
+
+/// An open read session with an action allowed on it.
+pub struct Read {
+    ctx: RequestContext,
+    session: Arc<Session>,
+}
+
+/// An open write transaction with an action allowed on it.
+#[derive(Clone)]
+pub struct Tx {
+    ctx: RequestContext,
+    session: Arc<Session>,
+    entries: Arc<std::sync::Mutex<Vec<Entry>>>,
+    action: &'static Action,
+}
+
+door!(Read);
+door!(Tx);
+
+impl Tx {
+    /// Says what the write was about; several rows are allowed. Without any, one row names the action alone.
+    pub fn audit(&self, subject: Subject, detail: Value) {
+        self.audit_as(self.action, subject, detail);
+    }
+
+    /// The same under another action, where one write does two things.
+    pub fn audit_as(&self, action: &'static Action, subject: Subject, detail: Value) {
+        let entry = Entry { action: action.name, outcome: Outcome::Success, subject, detail };
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);
+    }
+
+    /// Moves an identity or platform transaction into a facility it has just looked up or made.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a user bound to a facility.
+    pub async fn enter(&self, facility: FacilityId) -> Result<EnteredKeys> {
+        if self.ctx.facility() != FacilityId::PLATFORM {
+            return Err(Error::Forbidden(self.action.name));
+        }
+        let bound = self.session.enter(facility, self.ctx.now()).await?;
+        Ok(EnteredKeys { facility, key_epoch: bound.key_epoch })
+    }
+
+    /// Keys of a facility entered.
+    ///
+    /// # Errors
+    /// When they are shredded or cannot be unwrapped.
+    pub async fn keys_of(&self, entered: EnteredKeys) -> Result<Arc<FacilityKeys>> {
+        self.ctx.app().keys.of(entered.facility, entered.key_epoch, self.session.connection()?).await
+    }
+
+    fn take_entries(&self) -> Vec<Entry> {
+        std::mem::take(&mut *self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// A facility a transaction moved into.
+#[derive(Debug, Clone, Copy)]
+pub struct EnteredKeys {
+    facility: FacilityId,
+    key_epoch: i32,
+}
+
+/// A promise that a mutation happens once: the client's key, and a keyed hash of what it sent.
+#[derive(Debug, Clone)]
+pub struct Once {
+    pub key: String,
+    pub fingerprint: [u8; 32],
+}
+
+/// A write about to run.
+#[must_use = "nothing is written until run"]
+pub struct Write {
+    ctx: RequestContext,
+    action: &'static Action,
+    once: Option<Once>,
+}
+
+#[derive(QueryableByName)]
+struct Remembered {
+    #[diesel(sql_type = Bool)]
+    same: bool,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    result: Option<Value>,
+}
+
+impl Write {
+    /// Replays the stored result when the same key was used before.
+    pub fn once(mut self, once: Option<Once>) -> Self {
+        self.once = once;
+        self
+    }
+
+    /// Runs the work in one transaction: authorized first, audited, committed when it returns `Ok`. What it
+    /// returns is stored for replay, so it returns ids, never records. A read session open before is ended.
+    ///
+    /// # Errors
+    /// What the work says, or a denial or fault; then nothing was written but the audit of the attempt.
+    pub async fn run<T, R, F, W>(self, work: F) -> Result<T, Stop<R>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce(Tx) -> W,
+        W: Future<Output = Result<T, Stop<R>>>,
+    {
+        let ctx = &self.ctx;
+        ctx.precheck(self.action)?;
+        // What was read so far is recorded and its snapshot given up before anything changes.
+        ctx.finish().await?;
+        let database = &ctx.inner.app.database;
+        let session = Arc::new(Session::open(database, crate::db::Mode::Write, ctx.binding(), ctx.now()).await?);
+        let tx = Tx { ctx: ctx.clone(), session, entries: Arc::default(), action: self.action };
+        if let Err(error) = ctx.authorize(self.action, tx.session.bound()) {
+            return self.give_up(&tx, Outcome::Denied, Stop::Error(error)).await;
+        }
+        match self.replayed::<T>(&tx).await {
+            Ok(None) => {}
+            Ok(Some(result)) => {
+                tx.session.end(false).await?;
+                return Ok(result);
+            }
+            Err(error) => return self.give_up(&tx, Outcome::Refused, Stop::Error(error)).await,
+        }
+        match work(tx.clone()).await {
+            Ok(result) => match self.commit(&tx, &result).await {
+                Ok(()) => Ok(result),
+                Err(error) => self.give_up(&tx, Outcome::Failed, Stop::Error(error)).await,
+            },
+            Err(stop) => {
+                let outcome = match &stop {
+                    Stop::Refused(_) | Stop::Error(Error::BadInput(_) | Error::NotFound) => Outcome::Refused,
+                    Stop::Error(Error::Forbidden(_) | Error::Unauthenticated) => Outcome::Denied,
+                    Stop::Error(_) => Outcome::Failed,
+                };
+                self.give_up(&tx, outcome, stop).await
+            }
+        }
+    }
+
+    /// Claims the idempotency key. A second request with the same key waits here for the first to end.
+    async fn replayed<T: DeserializeOwned>(&self, tx: &Tx) -> Result<Option<T>> {
+        let Some(once) = &self.once else { return Ok(None) };
+        let user = self.ctx.user()?;
+        let facility = self.ctx.facility();
+        let mut connection = tx.session.connection()?;
+        let claimed = sql("INSERT INTO idempotency_keys (facility_id, user_id, key, action, fingerprint, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (facility_id, user_id, key) DO NOTHING")
+            .bind::<SqlUuid, _>(facility)
+            .bind::<SqlUuid, _>(user)
+            .bind::<Text, _>(&once.key)
+            .bind::<Text, _>(self.action.name)
+            .bind::<Bytea, _>(once.fingerprint.as_slice())
+            .bind::<Timestamptz, _>(self.ctx.now())
+            .execute(&mut connection)
+            .await?;
+        if claimed == 1 {
+            return Ok(None);
+        }
+        let remembered: Option<Remembered> = sql("SELECT action = $4 AND fingerprint = $5 AS same, result \
+             FROM idempotency_keys WHERE facility_id = $1 AND user_id = $2 AND key = $3")
+            .bind::<SqlUuid, _>(facility)
+            .bind::<SqlUuid, _>(user)
+            .bind::<Text, _>(&once.key)
+            .bind::<Text, _>(self.action.name)
+            .bind::<Bytea, _>(once.fingerprint.as_slice())
+            .get_result(&mut connection)
+            .await
+            .optional()?;
+        match remembered {
+            Some(Remembered { same: true, result: Some(result) }) => Ok(Some(serde_json::from_value(result)?)),
+            Some(Remembered { same: false, .. }) => {
+                Err(Error::bad_input("`idempotencyKey` was used before with another input"))
+            }
+            _ => Err(Error::internal("an idempotency key without a result")),
+        }
+    }
+
+    async fn commit<T: Serialize>(&self, tx: &Tx, result: &T) -> Result<()> {
+        let mut entries = tx.take_entries();
+        if entries.is_empty() {
+            entries.push(self.entry(Outcome::Success));
+        }
+        let mut connection = tx.session.connection()?;
+        // Written under the facility of the context, even where the work moved into another.
+        crate::db::record(self.ctx.facility(), self.ctx.audit_rows(&entries)).execute(&mut connection).await?;
+        if let Some(once) = &self.once {
+            sql("UPDATE idempotency_keys SET result = $4 WHERE facility_id = $1 AND user_id = $2 AND key = $3")
+                .bind::<SqlUuid, _>(self.ctx.facility())
+                .bind::<SqlUuid, _>(self.ctx.user()?)
+                .bind::<Text, _>(&once.key)
+                .bind::<Jsonb, _>(serde_json::to_value(result)?)
+                .execute(&mut connection)
+                .await?;
+        }
+        tx.session.end(true).await?;
+        self.ctx.app().jobs.wake();
+        Ok(())
+    }
+
+    fn entry(&self, outcome: Outcome) -> Entry {
+        Entry { action: self.action.name, outcome, subject: Subject::default(), detail: json!({}) }
+    }
+
+    /// Rolls back and records the attempt.
+    async fn give_up<T, R>(&self, tx: &Tx, outcome: Outcome, stop: Stop<R>) -> Result<T, Stop<R>> {
+        let mut entry = self.entry(outcome);
+        if let Some(tried) = tx.take_entries().into_iter().next() {
+            entry.subject = tried.subject;
+        }
+        tx.session.end_and_record(self.ctx.facility(), self.ctx.audit_rows(&[entry])).await?;
+        Err(stop)
+    }
+}

@@ -1,0 +1,115 @@
+//! Access tokens: short-lived JWTs signed with Ed25519, naming user, session and chosen facility. They
+//! prove who asks; whether the session and membership still hold is asked of the database each time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::crypto::Keyring;
+use crate::error::{Error, Result};
+use crate::ids::{FacilityId, SessionId, TypedId as _, UserId};
+
+const ISSUER: &str = "anamnesis";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    /// User.
+    sub: Uuid,
+    /// Session.
+    sid: Uuid,
+    /// Chosen facility; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fac: Option<Uuid>,
+    iat: i64,
+    exp: i64,
+}
+
+/// Who a token speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearer {
+    pub user: UserId,
+    pub session: SessionId,
+    /// [`FacilityId::PLATFORM`] when none is chosen.
+    pub facility: FacilityId,
+}
+
+/// Issues and verifies access tokens.
+pub struct AccessTokens {
+    signing: (String, EncodingKey),
+    verifying: Vec<(String, DecodingKey)>,
+    lifetime: TimeDelta,
+}
+
+impl std::fmt::Debug for AccessTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessTokens").field("signing", &self.signing.0).finish_non_exhaustive()
+    }
+}
+
+impl AccessTokens {
+    /// The first active token key of the ring signs; all verify, so that rotating signs nobody out.
+    ///
+    /// # Errors
+    /// When the ring has no active token key.
+    pub fn new(keyring: &Keyring, lifetime: TimeDelta) -> Result<Self> {
+        let keys = keyring.token_keys();
+        let active = keys.iter().find(|key| key.active).ok_or_else(|| Error::internal("no active token key"))?;
+        Ok(Self {
+            signing: (active.id.clone(), EncodingKey::from_ed_der(active.pkcs8())),
+            verifying: keys.iter().map(|key| (key.id.clone(), DecodingKey::from_ed_der(key.public_key()))).collect(),
+            lifetime,
+        })
+    }
+
+    /// How long a token lives.
+    #[must_use]
+    pub const fn lifetime(&self) -> TimeDelta {
+        self.lifetime
+    }
+
+    /// A token for the bearer, from now on.
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn issue(&self, bearer: Bearer, now: DateTime<Utc>) -> Result<String> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.signing.0.clone());
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: bearer.user.uuid(),
+            sid: bearer.session.uuid(),
+            fac: (bearer.facility != FacilityId::PLATFORM).then(|| bearer.facility.uuid()),
+            iat: now.timestamp(),
+            exp: (now + self.lifetime).timestamp(),
+        };
+        jsonwebtoken::encode(&header, &claims, &self.signing.1).map_err(Error::internal)
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] whatever is wrong with it.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Error::Unauthenticated)?;
+        let (_, key) = self
+            .verifying
+            .iter()
+            .find(|(id, _)| header.kid.as_deref() == Some(id.as_str()))
+            .ok_or(Error::Unauthenticated)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[ISSUER]);
+        // The library reads the system clock; ours is checked below.
+        validation.validate_exp = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| Error::Unauthenticated)?.claims;
+        if claims.exp <= now.timestamp() {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(Bearer {
+            user: UserId::from_uuid(claims.sub),
+            session: SessionId::from_uuid(claims.sid),
+            facility: claims.fac.map_or(FacilityId::PLATFORM, FacilityId::from_uuid),
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! What the process shares: settings, clock, database, keys. Built once by the command line or a test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::access::AccessTokens;
+use crate::clock::Clock;
+use crate::config::{Config, Environment};
+use crate::crypto::{KeyStore, Keyring};
+use crate::db::{Database, DatabaseOptions};
+use crate::error::{Error, Result};
+use crate::jobs::Jobs;
+
+/// The shared parts of the process.
+#[derive(Debug)]
+pub struct App {
+    pub config: Config,
+    pub clock: Clock,
+    pub database: Database,
+    pub keyring: Arc<Keyring>,
+    pub keys: KeyStore,
+    pub tokens: AccessTokens,
+    pub jobs: Jobs,
+}
+
+impl App {
+    /// Puts the parts together; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When a part cannot be built, or production is given development keys.
+    pub fn new(config: Config, keyring: Keyring, clock: Clock) -> Result<Arc<Self>> {
+        if config.environment == Environment::Production && keyring.is_development() {
+            return Err(Error::internal("production refuses a development key ring: make one with `anamnesis keys init`"));
+        }
+        let url = config.database_url.clone().ok_or_else(|| Error::internal("DATABASE_URL is not set"))?;
+        let database = Database::new(&DatabaseOptions {
+            url,
+            pool_size: config.database_pool,
+            wait: Duration::from_secs(config.database_wait_seconds),
+        })?;
+        let keyring = Arc::new(keyring);
+        Ok(Arc::new(Self {
+            tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes)))?,
+            keys: KeyStore::new(Arc::clone(&keyring)),
+            keyring,
+            database,
+            clock,
+            jobs: Jobs::default(),
+            config,
+        }))
+    }
+}

@@ -1,0 +1,152 @@
+//! Keys of facilities, unwrapped once and kept while their epoch lasts.
+//!
+//! A facility's epoch is read with every session and raised when its keys change, so that rotation and
+//! shredding take effect on every node at the next request, without a message between nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::QueryableByName;
+use diesel::sql_types::{Bytea, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use moka::sync::Cache;
+
+use super::blind_index::IndexKey;
+use super::envelope::{Binding, KeyPurpose, MasterKeys};
+use super::field::{DataKey, DataKeys, FieldCipher};
+use super::keyring::Keyring;
+use super::{CryptoError, Key32};
+use crate::db::sql;
+use crate::error::{Error, Result};
+use crate::ids::{FacilityId, TypedId as _};
+
+/// Facilities whose keys are kept unwrapped.
+const CACHED_FACILITIES: u64 = 10_000;
+/// The platform's keys are read from within other facilities, whose sessions do not see its epoch.
+const PLATFORM_SECONDS: u64 = 60;
+
+/// The unwrapped keys of a facility.
+#[derive(Debug)]
+pub struct FacilityKeys {
+    /// Encrypts and decrypts its columns.
+    pub fields: FieldCipher,
+    /// Makes its blind indexes.
+    pub index: IndexKey,
+}
+
+/// Unwraps and keeps facility keys.
+#[derive(Debug)]
+pub struct KeyStore {
+    masters: MasterKeys,
+    cache: Cache<(FacilityId, i32), Arc<FacilityKeys>>,
+    platform: Cache<(), Arc<FacilityKeys>>,
+}
+
+#[derive(QueryableByName)]
+struct WrappedKey {
+    #[diesel(sql_type = Text)]
+    purpose: String,
+    #[diesel(sql_type = Integer)]
+    version: i32,
+    #[diesel(sql_type = Bytea)]
+    wrapped_key: Vec<u8>,
+    #[diesel(sql_type = Text)]
+    master_key_id: String,
+    #[diesel(sql_type = Text)]
+    state: String,
+}
+
+impl KeyStore {
+    /// A store over the master keys of the ring.
+    ///
+    /// # Errors
+    /// When the ring has no active master key.
+    pub fn new(keyring: &Keyring) -> Result<Self, CryptoError> {
+        Ok(Self {
+            masters: keyring.master_keys()?,
+            cache: Cache::new(CACHED_FACILITIES),
+            platform: Cache::builder().time_to_live(Duration::from_secs(PLATFORM_SECONDS)).max_capacity(1).build(),
+        })
+    }
+
+    /// Keys of the facility the connection is bound to.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when they are shredded; a fault when they do not unwrap.
+    pub(crate) async fn of(&self, facility: FacilityId, epoch: i32, db: &AsyncPgConnection) -> Result<Arc<FacilityKeys>> {
+        if let Some(keys) = self.cache.get(&(facility, epoch)) {
+            return Ok(keys);
+        }
+        let keys = self.load(facility, db).await?;
+        self.cache.insert((facility, epoch), Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    /// Keys of the platform, from within any session.
+    ///
+    /// # Errors
+    /// A fault when they do not unwrap.
+    pub(crate) async fn platform(&self, db: &AsyncPgConnection) -> Result<Arc<FacilityKeys>> {
+        if let Some(keys) = self.platform.get(&()) {
+            return Ok(keys);
+        }
+        let keys = self.load(FacilityId::PLATFORM, db).await?;
+        self.platform.insert((), Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    async fn load(&self, facility: FacilityId, mut db: &AsyncPgConnection) -> Result<Arc<FacilityKeys>> {
+        let rows: Vec<WrappedKey> = sql("SELECT purpose, version, wrapped_key, master_key_id, state FROM facility_keys \
+             WHERE facility_id = $1 ORDER BY state, version DESC")
+            .bind::<SqlUuid, _>(facility)
+            .load(&mut db)
+            .await?;
+        let (mut active, mut older, mut index) = (None, Vec::new(), None);
+        for row in rows {
+            let purpose = KeyPurpose::parse(&row.purpose).ok_or_else(|| Error::internal("unknown key purpose"))?;
+            let version = u32::try_from(row.version).map_err(Error::internal)?;
+            let binding = Binding { facility: facility.uuid(), purpose, version };
+            let key = self.masters.by_id(&row.master_key_id)?.unwrap(&row.wrapped_key, &binding)?;
+            match (purpose, row.state.as_str()) {
+                (KeyPurpose::Index, _) => index = Some(IndexKey::new(&key, facility.uuid())),
+                (KeyPurpose::Data, "active") => active = Some(DataKey::new(version, &key)),
+                (KeyPurpose::Data, _) => older.push(DataKey::new(version, &key)),
+            }
+        }
+        match (active, index) {
+            (Some(active), Some(index)) => Ok(Arc::new(FacilityKeys {
+                fields: FieldCipher::new(facility.uuid(), DataKeys::new(active, older)),
+                index,
+            })),
+            // Shredded: what was encrypted is gone, and says so to nobody.
+            _ => Err(Error::NotFound),
+        }
+    }
+
+    /// Makes the first keys of a facility, in the transaction that makes the facility.
+    ///
+    /// # Errors
+    /// When there is no randomness, or the database refuses.
+    pub(crate) async fn create(
+        &self,
+        facility: FacilityId,
+        now: chrono::DateTime<chrono::Utc>,
+        mut db: &AsyncPgConnection,
+    ) -> Result<()> {
+        for purpose in [KeyPurpose::Data, KeyPurpose::Index] {
+            let binding = Binding { facility: facility.uuid(), purpose, version: 1 };
+            let master = self.masters.active();
+            let wrapped = master.wrap(&Key32::generate()?, &binding)?;
+            sql("INSERT INTO facility_keys (facility_id, purpose, version, wrapped_key, master_key_id, state, created_at) \
+                 VALUES ($1, $2, 1, $3, $4, 'active', $5)")
+                .bind::<SqlUuid, _>(facility)
+                .bind::<Text, _>(purpose.as_str())
+                .bind::<Bytea, _>(wrapped)
+                .bind::<Text, _>(master.id())
+                .bind::<Timestamptz, _>(now)
+                .execute(&mut db)
+                .await?;
+        }
+        Ok(())
+    }
+}

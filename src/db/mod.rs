@@ -1,0 +1,156 @@
+//! The database: the pool, and the session that is the only way to it.
+//!
+//! Invariants: no connection leaves this module but inside a [`Session`], which is a transaction bound
+//! to an actor and a tenant; a session that was not ended in order takes its connection down with it.
+
+pub mod embedded;
+pub mod migrate;
+pub mod schema;
+mod joins;
+mod sql;
+mod tenant;
+pub mod xid8;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+use futures::FutureExt as _;
+
+pub use sql::{Sql, sql};
+pub(crate) use tenant::{Mode, record};
+pub use tenant::{Binding, Bound, PatientScope, Session};
+
+use crate::error::{Error, Result};
+
+/// Settings of every connection. A statement, a lock or an idle transaction cannot hold on for ever.
+const CONNECTION_SETUP: &str = "SET application_name = 'anamnesis'; SET statement_timeout = '30s'; \
+     SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'";
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct DatabaseOptions {
+    /// `postgres://…`; holds a secret, never printed.
+    pub url: crate::config::Secret,
+    pub pool_size: usize,
+    /// How long a request waits for a free connection.
+    pub wait: Duration,
+}
+
+/// The pool. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<AsyncPgConnection>,
+    statements: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("status", &self.pool.status()).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Builds the pool; connects at first use.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the pool cannot be built.
+    pub fn new(options: &DatabaseOptions) -> Result<Self> {
+        let statements = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&statements);
+        let mut config = ManagerConfig::default();
+        config.recycling_method = RecyclingMethod::Fast;
+        config.custom_setup = Box::new(move |url| connect(url.to_owned(), Arc::clone(&counter)).boxed());
+        let manager = AsyncDieselConnectionManager::new_with_config(options.url.reveal(), config);
+        let pool = Pool::builder(manager)
+            .max_size(options.pool_size)
+            .wait_timeout(Some(options.wait))
+            .create_timeout(Some(options.wait))
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(Error::internal)?;
+        Ok(Self { pool, statements })
+    }
+
+    async fn connection(&self) -> Result<Object<AsyncPgConnection>> {
+        self.pool.get().await.map_err(|error| Error::Unavailable(error.into()))
+    }
+
+    /// SQL statements sent since the start, transaction control included.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Connections of the pool: open and idle.
+    #[must_use]
+    pub fn pool_status(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available)
+    }
+
+    /// Closes the pool: waiting requests fail, connections end when given back.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+async fn connect(url: String, statements: Arc<AtomicU64>) -> diesel::ConnectionResult<AsyncPgConnection> {
+    let mut connection = open(&url).await?;
+    connection.set_instrumentation(StatementCounter(statements));
+    connection
+        .batch_execute(CONNECTION_SETUP)
+        .await
+        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// One connection outside the pool, with TLS unless the server is reached over a local socket or the
+/// URL says `sslmode=disable`.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub(crate) async fn open(url: &str) -> diesel::ConnectionResult<AsyncPgConnection> {
+    let bad = |error: tokio_postgres::Error| diesel::ConnectionError::BadConnection(describe(&error));
+    let config: tokio_postgres::Config = url.parse().map_err(bad)?;
+    let local = config.get_hosts().iter().all(|host| matches!(host, tokio_postgres::config::Host::Unix(_)));
+    if local || config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable {
+        return AsyncPgConnection::establish(url).await;
+    }
+    // Certificates of the system that cannot be read are left out; one that is missed fails the handshake.
+    let (tls, _) = tokio_postgres_rustls::MakeRustlsConnect::with_native_certs()
+        .map_err(|_| diesel::ConnectionError::BadConnection("no certificates of this system can be read".to_owned()))?;
+    let (client, connection) = config.connect(tls).await.map_err(bad)?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
+/// A driver error with its cause: the driver's own text says only "db error".
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |cause| cause.message().to_owned())
+}
+
+/// Counts statements; looks at nothing else, since statements may carry PHI as parameters.
+struct StatementCounter(Arc<AtomicU64>);
+
+impl Instrumentation for StatementCounter {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Database {
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self, now: chrono::DateTime<chrono::Utc>) -> Result<()> {
+        let session = Session::open(self, Mode::Read, Binding::Worker, now).await?;
+        session.end(false).await
+    }
+}

@@ -1,0 +1,103 @@
+-- Binding a transaction to who acts and for which tenant. Called in the round trip of BEGIN.
+
+-- Everything a bound transaction knows, set at once and only until its end.
+CREATE OR REPLACE FUNCTION bind(
+    p_scope text, p_facility uuid, p_user uuid, p_patient_scope text, p_now timestamptz
+) RETURNS void LANGUAGE sql AS $$
+    SELECT set_config('app.scope', p_scope, true),
+           set_config('app.facility_id', coalesce(p_facility::text, ''), true),
+           set_config('app.user_id', coalesce(p_user::text, ''), true),
+           set_config('app.patient_scope', p_patient_scope, true),
+           set_config('app.now', p_now::text, true)
+$$;
+
+-- The instant the request was bound to: the server's clock, not the database's.
+CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now());
+
+-- Which charts the bound actor may open: all, own (a care relationship or an emergency access), none.
+CREATE OR REPLACE FUNCTION app_patient_scope() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN coalesce(nullif(current_setting('app.patient_scope', true), ''), 'none');
+
+-- Binds a signed-in user. Fails unless the session runs, the account is active and, in a facility,
+-- the membership is active: a revoked one ends at its next request.
+CREATE OR REPLACE FUNCTION bind_user(p_facility uuid, p_user uuid, p_session uuid, p_now timestamptz)
+    RETURNS TABLE (roles text[], patient_scope text, key_epoch integer, member_id uuid)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    platform constant uuid := '00000000-0000-0000-0000-000000000000';
+    v_settings jsonb;
+BEGIN
+    PERFORM bind(CASE WHEN p_facility = platform THEN 'platform' ELSE 'facility' END,
+        p_facility, p_user, 'none', p_now);
+    IF NOT EXISTS (
+        SELECT FROM user_sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.id = p_session AND s.user_id = p_user AND s.revoked_at IS NULL AND s.expires_at > p_now
+          AND u.status = 'active'
+    ) THEN
+        RAISE EXCEPTION 'AN401 the session has ended' USING ERRCODE = 'AN401';
+    END IF;
+    IF p_facility = platform THEN
+        SELECT coalesce(array_agg(r.role), '{}') INTO roles FROM platform_roles r WHERE r.user_id = p_user;
+        SELECT f.key_epoch INTO key_epoch FROM facilities f WHERE f.id = platform;
+        IF roles = '{}' THEN
+            -- A user without a platform role sees of the platform only themself.
+            PERFORM set_config('app.scope', 'user', true);
+        END IF;
+        patient_scope := 'none';
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    SELECT m.id, f.settings, f.key_epoch INTO member_id, v_settings, key_epoch
+        FROM facility_members m JOIN facilities f ON f.id = m.facility_id
+        WHERE m.facility_id = p_facility AND m.user_id = p_user AND m.status = 'active' AND f.status = 'active';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'AN403 the membership has ended' USING ERRCODE = 'AN403';
+    END IF;
+    SELECT coalesce(array_agg(DISTINCT r.role), '{}') INTO roles
+        FROM member_roles r WHERE r.facility_id = p_facility AND r.member_id = bind_user.member_id;
+    patient_scope := CASE
+        WHEN roles && ARRAY['administrator', 'physician', 'nurse', 'pharmacist', 'technician', 'social_worker',
+            'case_manager', 'front_desk', 'billing_specialist', 'privacy_officer'] THEN 'all'
+        WHEN 'therapist' = ANY (roles) THEN
+            CASE WHEN coalesce((v_settings ->> 'restrictTherapistsToOwnPatients')::boolean, false)
+                THEN 'own' ELSE 'all' END
+        ELSE 'none' END;
+    PERFORM set_config('app.patient_scope', patient_scope, true);
+    RETURN NEXT;
+END $$;
+
+-- Binds work without a user: identity (sign-in, reset, invitation: platform rows only), system (one
+-- facility, on behalf of the server or an operator) or worker (the queue across facilities).
+CREATE OR REPLACE FUNCTION bind_system(p_scope text, p_facility uuid, p_now timestamptz)
+    RETURNS TABLE (roles text[], patient_scope text, key_epoch integer, member_id uuid)
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_scope NOT IN ('identity', 'system', 'worker') THEN
+        RAISE EXCEPTION 'unknown scope';
+    END IF;
+    patient_scope := CASE p_scope WHEN 'system' THEN 'all' ELSE 'none' END;
+    PERFORM bind(p_scope, p_facility, NULL, patient_scope, p_now);
+    SELECT f.key_epoch INTO key_epoch FROM facilities f WHERE f.id = p_facility;
+    roles := '{}';
+    RETURN NEXT;
+END $$;
+
+-- Writes audit rows: inside a bound transaction, or by itself as one statement.
+CREATE OR REPLACE FUNCTION record_audit(p_facility uuid, p_rows jsonb) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('app.facility_id', p_facility::text, true);
+    INSERT INTO audit_log (facility_id, id, recorded_at, request_id, actor_kind, user_id, session_id, action,
+            outcome, purpose, patient_id, resource_kind, resource_id, detail, ip_address)
+        SELECT p_facility, r.id, r.recorded_at, r.request_id, r.actor_kind, r.user_id, r.session_id, r.action,
+            r.outcome, r.purpose, r.patient_id, r.resource_kind, r.resource_id, coalesce(r.detail, '{}'), r.ip_address
+        FROM jsonb_to_recordset(p_rows) AS r(id uuid, recorded_at timestamptz, request_id uuid, actor_kind text,
+            user_id uuid, session_id uuid, action text, outcome text, purpose text, patient_id uuid,
+            resource_kind text, resource_id uuid, detail jsonb, ip_address text);
+END $$;
+
+GRANT EXECUTE ON FUNCTION bind(text, uuid, uuid, text, timestamptz), bind_user(uuid, uuid, uuid, timestamptz),
+    bind_system(text, uuid, timestamptz), record_audit(uuid, jsonb), app_now(), app_patient_scope() TO anamnesis_server;

@@ -1,0 +1,32 @@
+-- A document is open to whoever may open all charts, to its author, and to whoever may open the chart of a
+-- patient it is about. Passages follow their document.
+CREATE OR REPLACE FUNCTION app_open_documents() RETURNS uuid[]
+    LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(id), '{}') FROM (
+        SELECT document_id AS id FROM document_patients
+        WHERE facility_id = app_facility() AND patient_id = ANY (app_open_patients())
+        UNION
+        SELECT id FROM documents WHERE facility_id = app_facility() AND author_id = app_user()
+    ) open
+$$;
+GRANT EXECUTE ON FUNCTION app_open_documents() TO anamnesis_server;
+
+DROP POLICY IF EXISTS open_document ON documents;
+CREATE POLICY open_document ON documents AS RESTRICTIVE FOR SELECT USING (
+    (SELECT app_patient_scope()) = 'all'
+    OR ((SELECT app_patient_scope()) = 'own' AND (
+        author_id = (SELECT app_user())
+        OR id = ANY ((SELECT array(
+            SELECT p.document_id FROM document_patients p WHERE p.facility_id = (SELECT app_facility())
+        ))::uuid[]))));
+
+DO $$
+DECLARE target text;
+BEGIN
+    FOREACH target IN ARRAY ARRAY['document_signatures', 'document_chunks', 'chunk_embeddings', 'chunk_terms'] LOOP
+        EXECUTE format('DROP POLICY IF EXISTS open_document ON %I', target);
+        EXECUTE format('CREATE POLICY open_document ON %I AS RESTRICTIVE FOR SELECT USING ('
+            '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '
+            'AND document_id = ANY ((SELECT app_open_documents())::uuid[])))', target);
+    END LOOP;
+END $$;

@@ -1,0 +1,899 @@
+// Printed from the migrated database; a test prints it again and compares. Do not edit.
+
+diesel::table! {
+    /// A signed block of the audit chain of a facility: each holds the hash of the one before.
+    audit_blocks (facility_id, number) {
+        /// identifier: whose chain
+        facility_id -> Uuid,
+        /// operational: 1, 2, 3 without a gap
+        number -> BigInt,
+        /// operational: the epoch of its rows
+        epoch -> Integer,
+        /// operational: first transaction id covered
+        from_transaction -> crate::db::xid8::Xid8,
+        /// operational: first transaction id not covered; all below had ended
+        to_transaction -> crate::db::xid8::Xid8,
+        /// operational: how many rows it covers
+        row_count -> Integer,
+        /// operational: for each row its id (16 bytes) and SHA-256 (32 bytes), in order
+        entries -> Bytea,
+        /// operational: hash of the block before; zeros for the first
+        previous_hash -> Bytea,
+        /// operational: SHA-256 over everything above
+        hash -> Bytea,
+        /// operational: which audit key signed
+        key_id -> Text,
+        /// operational: Ed25519 signature of the hash
+        signature -> Bytea,
+        /// operational: when
+        sealed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Who did or saw what, when, for what purpose. Append-only.
+    audit_log (facility_id, recorded_at, id) {
+        /// identifier: the facility whose chain it belongs to
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: when
+        recorded_at -> Timestamptz,
+        /// operational: the writing transaction; blocks cover ranges of finished ones
+        transaction_id -> crate::db::xid8::Xid8,
+        /// operational: raised after a restore into another cluster, whose transaction ids begin anew
+        epoch -> Integer,
+        /// operational: the request it came from
+        request_id -> Nullable<Uuid>,
+        /// operational: user, anonymous or system
+        actor_kind -> Text,
+        /// identifier: who; null for anonymous and system
+        user_id -> Nullable<Uuid>,
+        /// identifier: in which session
+        session_id -> Nullable<Uuid>,
+        /// operational: what was done (audit::Action)
+        action -> Text,
+        /// operational: success, refused (a rule), denied (no permission) or failed
+        outcome -> Text,
+        /// operational: purpose of use
+        purpose -> Text,
+        /// identifier: the patient it concerns; null for none or several
+        patient_id -> Nullable<Uuid>,
+        /// operational: kind of the object
+        resource_kind -> Nullable<Text>,
+        /// identifier: the object
+        resource_id -> Nullable<Uuid>,
+        /// operational: ids, counts, names of changed columns; never values
+        detail -> Jsonb,
+        /// identifier: client address
+        ip_address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// An emergency access to a chart: a reason, an end, a review.
+    break_glass_accesses (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// identifier: who broke the glass
+        user_id -> Uuid,
+        /// phi: why
+        reason_ciphertext -> Bytea,
+        /// operational: from
+        started_at -> Timestamptz,
+        /// operational: until
+        expires_at -> Timestamptz,
+        /// operational: when it was reviewed; null while it waits
+        reviewed_at -> Nullable<Timestamptz>,
+        /// identifier: who reviewed
+        reviewed_by -> Nullable<Uuid>,
+        /// operational: what the review found; null while it waits
+        justified -> Nullable<Bool>,
+        /// phi: remark of the reviewer
+        review_note_ciphertext -> Nullable<Bytea>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A provider treating a patient: the row that opens a chart to a restricted therapist.
+    care_relationships (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// identifier: the provider
+        user_id -> Uuid,
+        /// clinical: in which capacity
+        kind -> Text,
+        /// clinical: since when
+        started_at -> Timestamptz,
+        /// clinical: until when; null while it lasts
+        ended_at -> Nullable<Timestamptz>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// The vector of a passage under one model.
+    chunk_embeddings (facility_id, chunk_id, model_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// operational: the model
+        model_id -> SmallInt,
+        /// identifier: the passage
+        chunk_id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// clinical: the vector, normalised to length 1; it leaks the gist of the text
+        embedding -> crate::embedding::halfvec::Halfvec,
+    }
+}
+
+diesel::table! {
+    /// A lexeme of a passage.
+    chunk_terms (facility_id, term, chunk_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: keyed hash of the lexeme
+        term -> BigInt,
+        /// identifier: the passage
+        chunk_id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// operational: times it occurs in the passage
+        frequency -> SmallInt,
+        /// operational: lexemes in the passage, for ranking without a look-up
+        term_count -> SmallInt,
+    }
+}
+
+diesel::table! {
+    /// A passage of a document, as search finds it.
+    document_chunks (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// operational: 0, 1, 2 in the document
+        position -> Integer,
+        /// operational: page it begins on, from 1; null for pageless text
+        page -> Nullable<Integer>,
+        /// operational: first character in the extracted text (of the page, where there are pages)
+        start_char -> Integer,
+        /// operational: character after the last
+        end_char -> Integer,
+        /// operational: lexemes in it, for ranking
+        term_count -> Integer,
+        /// phi: the text
+        text_ciphertext -> Bytea,
+    }
+}
+
+diesel::table! {
+    /// Which patients a document is about.
+    document_patients (facility_id, document_id, patient_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// operational: when it was linked
+        linked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A signature on a document.
+    document_signatures (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// identifier: who signed
+        user_id -> Uuid,
+        /// operational: SHA-256 of the content signed
+        content_sha256 -> Bytea,
+        /// operational: which server key sealed the signature
+        key_id -> Text,
+        /// operational: Ed25519 over document, signer, time and content hash
+        signature -> Bytea,
+        /// clinical: when
+        signed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// An uploaded file or an authored note.
+    documents (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: uploaded file or authored note
+        origin -> Text,
+        /// clinical: what it is
+        kind -> Text,
+        /// phi: title
+        title_ciphertext -> Bytea,
+        /// phi: file name as uploaded; null for notes
+        file_name_ciphertext -> Nullable<Bytea>,
+        /// operational: sniffed from the content, not believed from the client
+        mime_type -> Text,
+        /// operational: size of the plain content
+        size_bytes -> BigInt,
+        /// operational: SHA-256 of the plain content
+        sha256 -> Bytea,
+        /// operational: where the encrypted file is; null for notes
+        object_key -> Nullable<Text>,
+        /// phi: key of the file, encrypted under the facility key; null for notes
+        file_key_ciphertext -> Nullable<Bytea>,
+        /// phi: text of a note; null for uploads
+        body_ciphertext -> Nullable<Bytea>,
+        /// identifier: who uploaded or wrote it; null for imports
+        author_id -> Nullable<Uuid>,
+        /// clinical: the day it is about
+        document_date -> Date,
+        /// operational: how far it is on its way into search
+        status -> Text,
+        /// operational: why it failed (extraction::ExtractionError::code); null otherwise
+        failure_code -> Nullable<Text>,
+        /// clinical: life cycle of a note; null for uploads
+        note_state -> Nullable<Text>,
+        /// clinical: when it was signed; null while it is not
+        signed_at -> Nullable<Timestamptz>,
+        /// identifier: the signed note this adds to; null otherwise
+        addendum_to -> Nullable<Uuid>,
+        /// operational: pages found by extraction; null before and for pageless text
+        page_count -> Nullable<Integer>,
+        /// operational: passages in search
+        chunk_count -> Integer,
+        /// operational: when it could first be found; null before
+        ready_at -> Nullable<Timestamptz>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Embedding models: one serves, another may be prepared in the background. Not tenant-owned.
+    embedding_models (id) {
+        /// operational: number
+        id -> SmallInt,
+        /// operational: name of the model
+        name -> Text,
+        /// operational: length of its vectors
+        dimensions -> SmallInt,
+        /// operational: serving answers queries; preparing is being filled; retired is kept for the record
+        state -> Text,
+        /// operational: when it was registered
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A tenant: hospital, clinic or practice.
+    facilities (id) {
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: public name
+        name -> Text,
+        /// operational: what it is; platform only for the nil id
+        kind -> Text,
+        /// identifier: organisational NPI, Luhn-checked by the server
+        npi -> Nullable<Text>,
+        /// operational: public address
+        address_line1 -> Nullable<Text>,
+        /// operational: public address, second line
+        address_line2 -> Nullable<Text>,
+        /// operational: public address, city
+        city -> Nullable<Text>,
+        /// operational: public address, two-letter state
+        state -> Nullable<Text>,
+        /// operational: public address, ZIP code
+        zip_code -> Nullable<Text>,
+        /// operational: public telephone number
+        phone -> Nullable<Text>,
+        /// operational: IANA zone
+        time_zone -> Text,
+        /// operational: typed in code (facilities::Settings)
+        settings -> Jsonb,
+        /// operational: active, suspended, or shredded (its keys destroyed)
+        status -> Text,
+        /// operational: raised whenever its keys change, so that caches of keys end at once
+        key_epoch -> Integer,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// An invitation to work in a facility, sent by e-mail.
+    facility_invitations (facility_id, id) {
+        /// identifier: where
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: SHA-256 of the token in the mail
+        token_hash -> Bytea,
+        /// phi: address invited, encrypted under the facility key
+        email_ciphertext -> Bytea,
+        /// identifier: blind index of the address, under the lookup key
+        email_index -> BigInt,
+        /// operational: roles granted on acceptance (facilities::RoleGrant)
+        roles -> Jsonb,
+        /// operational: job title granted on acceptance
+        title -> Nullable<Text>,
+        /// identifier: who invited; null for the platform
+        invited_by -> Nullable<Uuid>,
+        /// operational: pending, accepted or revoked
+        status -> Text,
+        /// operational: when it runs out
+        expires_at -> Timestamptz,
+        /// operational: when it was accepted
+        accepted_at -> Nullable<Timestamptz>,
+        /// operational: when it was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Data and index keys of a facility, wrapped by a master key. Deleting them shreds the facility.
+    facility_keys (facility_id, purpose, version) {
+        /// identifier: whose
+        facility_id -> Uuid,
+        /// operational: data (fields, files) or index (blind indexes)
+        purpose -> Text,
+        /// operational: counts up; written into each ciphertext
+        version -> Integer,
+        /// operational: the key, sealed by the master key
+        wrapped_key -> Bytea,
+        /// operational: which master key sealed it
+        master_key_id -> Text,
+        /// operational: active (encrypts) or retiring (decrypts until rotation ends)
+        state -> Text,
+        /// operational: when it was made
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A user working in a facility. A removed one stays for the record.
+    facility_members (facility_id, id) {
+        /// identifier: where
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: who
+        user_id -> Uuid,
+        /// operational: active, suspended or removed
+        status -> Text,
+        /// operational: job title shown beside the name
+        title -> Nullable<Text>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the invitation was accepted
+        joined_at -> Timestamptz,
+        /// operational: when suspended; null while not
+        suspended_at -> Nullable<Timestamptz>,
+        /// operational: when removed; null while not
+        removed_at -> Nullable<Timestamptz>,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// ICD-10-CM codes. Reference data, not tenant-owned.
+    icd10_codes (code) {
+        /// operational: code with its dot
+        code -> Text,
+        /// operational: official description
+        description -> Text,
+        /// operational: whether it may be billed; headings may not
+        billable -> Bool,
+    }
+}
+
+diesel::table! {
+    /// Results of mutations that carried an idempotency key, kept for 24 hours and replayed.
+    idempotency_keys (facility_id, user_id, key) {
+        /// identifier: where
+        facility_id -> Uuid,
+        /// identifier: who sent it
+        user_id -> Uuid,
+        /// operational: as the client sent it
+        key -> Text,
+        /// operational: the mutation it was sent with
+        action -> Text,
+        /// operational: keyed hash of the input; the same key with another input is refused
+        fingerprint -> Bytea,
+        /// operational: ids that the mutation returned; null while it runs
+        result -> Nullable<Jsonb>,
+        /// operational: when it was first used
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// The outbox: work written in the transaction that causes it, done by a worker at least once. A finished job is deleted.
+    jobs (facility_id, id) {
+        /// identifier: for which facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: which handler (jobs::Kind)
+        kind -> Text,
+        /// operational: ids and counters, or values encrypted under the facility key; never PHI in clear
+        payload -> Jsonb,
+        /// operational: queued, running or dead (attempts used up, waits for a person)
+        state -> Text,
+        /// operational: not before
+        run_at -> Timestamptz,
+        /// operational: how often it was started
+        attempts -> Integer,
+        /// operational: after so many it is dead
+        max_attempts -> Integer,
+        /// operational: a running job whose lease has passed is taken over
+        leased_until -> Nullable<Timestamptz>,
+        /// operational: which process holds it
+        worker -> Nullable<Text>,
+        /// operational: code of the last failure; never its data
+        last_error -> Nullable<Text>,
+        /// operational: at most one queued job of a kind with the same key
+        deduplication_key -> Nullable<Text>,
+        /// identifier: the user it acts for; null for the system
+        user_id -> Nullable<Uuid>,
+        /// operational: the request that caused it
+        request_id -> Nullable<Uuid>,
+        /// operational: when it was queued
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A role of a member, in the whole facility or in one department.
+    member_roles (facility_id, id) {
+        /// identifier: where
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: whose
+        member_id -> Uuid,
+        /// operational: the role
+        role -> Text,
+        /// operational: department it is held in; null for the whole facility
+        department -> Nullable<Text>,
+        /// operational: the role shown first; exactly one per active member
+        primary_role -> Bool,
+        /// operational: when it was granted
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Single-use password resets, hashed and short-lived.
+    password_resets (token_hash) {
+        /// operational: SHA-256 of the token
+        token_hash -> Bytea,
+        /// identifier: whose
+        user_id -> Uuid,
+        /// operational: when it was asked for
+        created_at -> Timestamptz,
+        /// operational: when it runs out
+        expires_at -> Timestamptz,
+        /// operational: when it was used; null while unused
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// An allergy or intolerance of a patient.
+    patient_allergies (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// phi: what the patient reacts to
+        substance_ciphertext -> Bytea,
+        /// phi: how
+        reaction_ciphertext -> Nullable<Bytea>,
+        /// clinical: kind of substance
+        category -> Text,
+        /// clinical: how bad
+        severity -> Text,
+        /// clinical: whether it still holds
+        status -> Text,
+        /// clinical: when it was first noted
+        noted_on -> Nullable<Date>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Someone to be told, or who speaks for a patient.
+    patient_contacts (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// phi: name of the contact
+        name_ciphertext -> Bytea,
+        /// clinical: what the contact is to the patient
+        relationship -> Text,
+        /// phi: telephone number
+        phone_ciphertext -> Nullable<Bytea>,
+        /// phi: e-mail address
+        email_ciphertext -> Nullable<Bytea>,
+        /// operational: to be called in an emergency
+        emergency -> Bool,
+        /// operational: decides for the patient by law
+        legal_guardian -> Bool,
+        /// operational: order in which contacts are called
+        priority -> SmallInt,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// An insurance coverage of a patient.
+    patient_coverages (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// operational: insurer
+        payer_name -> Text,
+        /// operational: plan
+        plan_name -> Nullable<Text>,
+        /// phi: member number
+        member_number_ciphertext -> Bytea,
+        /// phi: group number
+        group_number_ciphertext -> Nullable<Bytea>,
+        /// phi: name of the subscriber when it is not the patient
+        subscriber_name_ciphertext -> Nullable<Bytea>,
+        /// operational: what the patient is to the subscriber
+        subscriber_relationship -> Text,
+        /// operational: 1 primary, 2 secondary and so on
+        priority -> SmallInt,
+        /// operational: first day covered
+        effective_on -> Date,
+        /// operational: last day covered; null while open
+        ends_on -> Nullable<Date>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Blind index terms of a patient.
+    patient_terms (facility_id, term, patient_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: keyed hash of kind and normalised value
+        term -> BigInt,
+        /// identifier: the patient
+        patient_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// A visit in the history of a patient.
+    patient_visits (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// clinical: begin of the visit
+        visited_at -> Timestamptz,
+        /// clinical: end of the visit; null while it lasts
+        discharged_at -> Nullable<Timestamptz>,
+        /// operational: department or unit
+        department -> Nullable<Text>,
+        /// identifier: attending provider
+        attending_id -> Nullable<Uuid>,
+        /// phi: reason for the visit
+        reason_ciphertext -> Nullable<Bytea>,
+        /// phi: remarks
+        notes_ciphertext -> Nullable<Bytea>,
+        /// phi: vital signs as JSON (patients::Vitals)
+        vitals_ciphertext -> Nullable<Bytea>,
+        /// phi: medications as JSON (patients::Medication)
+        medications_ciphertext -> Nullable<Bytea>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A person in care, one record per facility.
+    patients (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// phi: medical record number
+        mrn_ciphertext -> Bytea,
+        /// identifier: blind index of the medical record number
+        mrn_index -> BigInt,
+        /// phi: given name
+        given_name_ciphertext -> Bytea,
+        /// phi: middle name
+        middle_name_ciphertext -> Nullable<Bytea>,
+        /// phi: family name
+        family_name_ciphertext -> Bytea,
+        /// phi: name the person goes by
+        preferred_name_ciphertext -> Nullable<Bytea>,
+        /// phi: date of birth, ISO 8601
+        birth_date_ciphertext -> Bytea,
+        /// phi: social security number, nine digits
+        ssn_ciphertext -> Nullable<Bytea>,
+        /// phi: telephone number
+        phone_ciphertext -> Nullable<Bytea>,
+        /// phi: e-mail address
+        email_ciphertext -> Nullable<Bytea>,
+        /// phi: postal address as JSON (patients::Address)
+        address_ciphertext -> Nullable<Bytea>,
+        /// clinical: administrative gender
+        gender -> Text,
+        /// operational: BCP 47 language tag
+        preferred_language -> Nullable<Text>,
+        /// operational: active or archived
+        status -> Text,
+        /// operational: when archived; null while active
+        archived_at -> Nullable<Timestamptz>,
+        /// identifier: who registered; null for imports
+        registered_by -> Nullable<Uuid>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A role on the platform itself, not in a facility.
+    platform_roles (user_id, role) {
+        /// identifier: who holds it
+        user_id -> Uuid,
+        /// operational: the role
+        role -> Text,
+        /// operational: when it was granted
+        granted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Refresh tokens, hashed. A used one is kept so that reuse is seen.
+    refresh_tokens (token_hash) {
+        /// operational: SHA-256 of the token
+        token_hash -> Bytea,
+        /// identifier: the family
+        session_id -> Uuid,
+        /// operational: when it was issued
+        created_at -> Timestamptz,
+        /// operational: when it runs out
+        expires_at -> Timestamptz,
+        /// operational: when it was exchanged; null while unused
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Sizes of a facility in search, for ranking.
+    search_statistics (facility_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// operational: passages
+        chunks -> BigInt,
+        /// operational: lexemes of all passages
+        terms -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// Sign-ins waiting for their second factor.
+    sign_in_challenges (token_hash) {
+        /// operational: SHA-256 of the challenge token
+        token_hash -> Bytea,
+        /// identifier: who gave the right password
+        user_id -> Uuid,
+        /// operational: when
+        created_at -> Timestamptz,
+        /// operational: when it runs out
+        expires_at -> Timestamptz,
+        /// operational: wrong codes so far
+        attempts -> Integer,
+        /// operational: when it was passed; null while it is open
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Failed sign-ins by account and by address, with back-off.
+    sign_in_throttles (subject_hash) {
+        /// identifier: keyed hash of the e-mail or address tried
+        subject_hash -> Bytea,
+        /// operational: failures since the last success
+        failures -> Integer,
+        /// operational: the last failure
+        last_failed_at -> Timestamptz,
+        /// operational: no attempt is looked at before this; null for none
+        blocked_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Single-use codes for a lost second factor, hashed.
+    user_recovery_codes (user_id, code_hash) {
+        /// identifier: whose
+        user_id -> Uuid,
+        /// operational: SHA-256 of the code
+        code_hash -> Bytea,
+        /// operational: when it was issued
+        created_at -> Timestamptz,
+        /// operational: when it was used; null while unused
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// A sign-in on a device, and the family of refresh tokens that grew from it.
+    user_sessions (id) {
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: whose session
+        user_id -> Uuid,
+        /// operational: user agent as sent at sign-in, cut to 200 characters
+        device -> Nullable<Text>,
+        /// identifier: client address at sign-in
+        ip_address -> Nullable<Text>,
+        /// operational: whether a second factor was passed
+        second_factor -> Bool,
+        /// operational: sign-in time
+        created_at -> Timestamptz,
+        /// operational: last use of a refresh token
+        last_refreshed_at -> Timestamptz,
+        /// operational: end of the session whatever is refreshed
+        expires_at -> Timestamptz,
+        /// operational: when it was ended; null while it runs
+        revoked_at -> Nullable<Timestamptz>,
+        /// operational: why it was ended
+        revoked_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// The second factor of a user (RFC 6238).
+    user_totp (user_id) {
+        /// identifier: whose
+        user_id -> Uuid,
+        /// phi: shared secret, encrypted under the platform key
+        secret_ciphertext -> Bytea,
+        /// operational: when the first code was proven; null during enrolment
+        confirmed_at -> Nullable<Timestamptz>,
+        /// operational: last accepted time step, refused again
+        last_used_step -> Nullable<BigInt>,
+        /// operational: when enrolment began
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A login. Global, never tenant-owned.
+    users (id) {
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// phi: sign-in e-mail address, encrypted under the platform key
+        email_ciphertext -> Bytea,
+        /// identifier: blind index of the normalised e-mail address
+        email_index -> BigInt,
+        /// phi: name shown to colleagues, encrypted under the platform key
+        display_name_ciphertext -> Bytea,
+        /// phi: telephone number, encrypted under the platform key
+        phone_ciphertext -> Nullable<Bytea>,
+        /// operational: argon2id PHC string; null until a password is set
+        password_hash -> Nullable<Text>,
+        /// operational: active or suspended by the platform
+        status -> Text,
+        /// identifier: National Provider Identifier, Luhn-checked by the server
+        npi -> Nullable<Text>,
+        /// identifier: professional licence number
+        license_number -> Nullable<Text>,
+        /// operational: BCP 47 language tag
+        locale -> Text,
+        /// operational: IANA zone
+        time_zone -> Text,
+        /// operational: when the password was last set
+        password_changed_at -> Nullable<Timestamptz>,
+        /// operational: last successful sign-in
+        last_signed_in_at -> Nullable<Timestamptz>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A coded diagnosis of a visit.
+    visit_diagnoses (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the visit
+        visit_id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// clinical: ICD-10-CM code
+        icd10_code -> Text,
+        /// clinical: 1 is the primary diagnosis
+        position -> SmallInt,
+    }
+}

@@ -1,0 +1,10 @@
+//! Patients in the API: translation only.
+
+mod inputs;
+mod mutation;
+mod query;
+mod types;
+
+pub use mutation::PatientsMutation;
+pub use query::PatientsQuery;
+pub use types::{Address, Patient, PatientConnection, PatientContact};

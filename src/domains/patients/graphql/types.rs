@@ -1,0 +1,165 @@
+//! Objects of the domain.
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{ComplexObject, Context, SimpleObject};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::domains::patients::loaders::ContactsLoader;
+use crate::domains::patients::model::{self, ContactRelationship, Gender, PatientStatus, Refusal};
+use crate::error::Result;
+use crate::graphql::connection::connection;
+use crate::graphql::loaders::LoadError;
+use crate::graphql::payload::user_error;
+use crate::ids::{ContactId, PatientId};
+use crate::phi::Phi;
+
+/// A person in care, in one facility. Needs `patients.read`; a restricted therapist sees only charts that a
+/// care relationship or an emergency access opens.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct Patient {
+    /// Typed, opaque id.
+    pub id: PatientId,
+    /// Medical record number, unique in the facility.
+    pub mrn: String,
+    /// Given name.
+    pub given_name: String,
+    /// Middle name; null when none is known.
+    pub middle_name: Option<String>,
+    /// Family name.
+    pub family_name: String,
+    /// Name the person goes by; null when it is the given name.
+    pub preferred_name: Option<String>,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Last four digits of the social security number; null when none is known. The rest is never sent.
+    pub ssn_last_four: Option<String>,
+    /// Telephone number in E.164; null when none is known.
+    pub phone: Option<String>,
+    /// E-mail address; null when none is known.
+    pub email: Option<String>,
+    /// Postal address; null when none is known.
+    pub address: Option<Address>,
+    /// Administrative gender.
+    pub gender: Gender,
+    /// Language preferred, as a BCP 47 tag; null when none is known.
+    pub preferred_language: Option<String>,
+    /// Whether the record is in use.
+    pub status: PatientStatus,
+    /// When it was archived; null while it is active.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// Give this as `expectedVersion` when changing the record.
+    pub version: i32,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+#[ComplexObject]
+impl Patient {
+    /// Contacts, in the order they are called. Needs `patients.read`.
+    async fn contacts(&self, ctx: &Context<'_>) -> Result<Vec<PatientContact>, LoadError> {
+        let loader = ctx.data_unchecked::<DataLoader<ContactsLoader>>();
+        let found = loader.load_one(self.id).await?.unwrap_or_default();
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+}
+
+connection!(PatientConnection, PatientEdge, Patient, "patients");
+
+/// Someone to be told, or who speaks for a patient.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct PatientContact {
+    /// Typed, opaque id.
+    pub id: ContactId,
+    /// Name of the contact.
+    pub name: String,
+    /// What the contact is to the patient.
+    pub relationship: ContactRelationship,
+    /// Telephone number in E.164; null when none is known.
+    pub phone: Option<String>,
+    /// E-mail address; null when none is known.
+    pub email: Option<String>,
+    /// Whether to be called in an emergency.
+    pub emergency: bool,
+    /// Whether the contact decides for the patient by law.
+    pub legal_guardian: bool,
+    /// Order in which contacts are called, from 1.
+    pub priority: i16,
+    /// Give this as `expectedVersion` when changing the contact.
+    pub version: i32,
+}
+
+/// A postal address in the United States.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Address {
+    /// Street and number.
+    pub line1: String,
+    /// Second line; null when there is none.
+    pub line2: Option<String>,
+    /// City.
+    pub city: String,
+    /// Two-letter state.
+    pub state: String,
+    /// ZIP code, five digits or ZIP+4.
+    pub zip_code: String,
+}
+
+user_error!(
+    /// Why an operation on patients was refused.
+    PatientUserError(Refusal)
+);
+
+fn text(value: Option<Phi<String>>) -> Option<String> {
+    value.map(Phi::into_revealed)
+}
+
+impl From<model::Patient> for Patient {
+    fn from(patient: model::Patient) -> Self {
+        let identity = patient.identity;
+        Self {
+            id: patient.id,
+            mrn: identity.mrn.into_revealed(),
+            given_name: identity.given_name.into_revealed(),
+            middle_name: text(identity.middle_name),
+            family_name: identity.family_name.into_revealed(),
+            preferred_name: text(identity.preferred_name),
+            birth_date: *identity.birth_date.reveal(),
+            ssn_last_four: identity.ssn.map(|ssn| ssn.reveal().chars().skip(5).collect()),
+            phone: text(identity.phone),
+            email: text(identity.email),
+            address: identity.address.map(|address| Phi::into_revealed(address).into()),
+            gender: patient.gender,
+            preferred_language: patient.preferred_language,
+            status: patient.status,
+            archived_at: patient.archived_at,
+            version: patient.version,
+            created_at: patient.created_at,
+            updated_at: patient.updated_at,
+        }
+    }
+}
+
+impl From<model::Address> for Address {
+    fn from(address: model::Address) -> Self {
+        let model::Address { line1, line2, city, state, zip_code } = address;
+        Self { line1, line2, city, state, zip_code }
+    }
+}
+
+impl From<model::Contact> for PatientContact {
+    fn from(contact: model::Contact) -> Self {
+        Self {
+            id: contact.id,
+            name: contact.name.into_revealed(),
+            relationship: contact.relationship,
+            phone: text(contact.phone),
+            email: text(contact.email),
+            emergency: contact.emergency,
+            legal_guardian: contact.legal_guardian,
+            priority: contact.priority,
+            version: contact.version,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Limits of an operation, enforced before any SQL.

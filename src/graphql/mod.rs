@@ -1,0 +1,37 @@
+//! The contract: assembles the domains' types into one schema and decides nothing.
+
+pub mod connection;
+pub mod errors;
+pub mod limits;
+pub mod loaders;
+pub mod node;
+pub mod payload;
+pub mod request;
+
+use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
+
+use crate::domains::patients;
+
+/// The query root, nested by area: one flat merge of many roots overflows at code generation.
+#[derive(MergedObject, Default)]
+pub struct Query(node::NodeQuery, patients::graphql::PatientsQuery);
+
+/// The mutation root.
+#[derive(MergedObject, Default)]
+pub struct Mutation(patients::graphql::PatientsMutation);
+
+/// The schema the server answers with.
+pub type AnamnesisSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The types alone; the edge adds limits and data.
+#[must_use]
+pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+}
+
+/// The schema in the schema definition language, as committed in `schema.graphql`.
+#[must_use]
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    builder().finish().sdl_with_options(options)
+}

@@ -1,0 +1,95 @@
+//! Who asks: a bearer token in the header (mobile, servers) or in a `__Host-` cookie (browser apps).
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use uuid::Uuid;
+
+use crate::access::{Actor, ContextParts, Purpose};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::ids::FacilityId;
+
+/// Cookie of browser apps: sent over HTTPS to this host alone, not readable by scripts.
+pub(crate) const COOKIE: &str = "__Host-anamnesis";
+/// A request with the cookie must carry this header, which another site's form cannot send.
+pub(crate) const CSRF_HEADER: &str = "x-anamnesis-csrf";
+const PURPOSE_HEADER: &str = "x-purpose-of-use";
+const MAX_USER_AGENT: usize = 200;
+
+/// Builds what a request is known by.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] for a token that is given and not valid: it is never taken for none.
+pub(crate) fn identify(app: &App, parts: &Parts) -> Result<ContextParts> {
+    let headers = &parts.headers;
+    let (actor, facility) = match token(headers)? {
+        None => (Actor::Anonymous, FacilityId::PLATFORM),
+        Some(token) => {
+            let bearer = app.tokens.verify(token, app.clock.now())?;
+            (Actor::User { user: bearer.user, session: bearer.session }, bearer.facility)
+        }
+    };
+    let purpose = match headers.get(PURPOSE_HEADER).map(|value| value.to_str()) {
+        None => Purpose::Treatment,
+        Some(Ok(text)) => Purpose::parse(text).ok_or_else(|| {
+            Error::bad_input("X-Purpose-Of-Use must be treatment, payment, operations or emergency")
+        })?,
+        Some(Err(_)) => return Err(Error::bad_input("X-Purpose-Of-Use is not text")),
+    };
+    Ok(ContextParts {
+        actor,
+        facility,
+        purpose,
+        request_id: Uuid::now_v7(),
+        ip_address: client_address(app, parts).map(|address| address.to_string()),
+        user_agent: headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .map(|text| text.chars().take(MAX_USER_AGENT).collect()),
+    })
+}
+
+/// The header wins over the cookie; the cookie needs the CSRF header.
+fn token(headers: &HeaderMap) -> Result<Option<&str>> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let text = value.to_str().map_err(|_| Error::Unauthenticated)?;
+        return match text.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+            _ => Err(Error::Unauthenticated),
+        };
+    }
+    match cookie(headers, COOKIE) {
+        None => Ok(None),
+        Some(_) if !headers.contains_key(CSRF_HEADER) => Err(Error::Forbidden("csrf")),
+        Some(token) => Ok(Some(token)),
+    }
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// The client's address: the peer, or the last hop a trusted proxy names.
+pub(crate) fn client_address(app: &App, parts: &Parts) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    if !app.config.trust_forwarded_for {
+        return peer;
+    }
+    parts
+        .headers
+        .get("x-forwarded-for")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.rsplit(',').next())
+        .and_then(|hop| hop.trim().parse().ok())
+        .or(peer)
+}

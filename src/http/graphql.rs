@@ -1,0 +1,156 @@
+//! GraphQL over HTTP.
+
+use std::time::Duration;
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Request, Response as GraphqlResponse, ServerError};
+use async_graphql_axum::GraphQLRequest;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::{Edge, authentication};
+use crate::access::{ContextParts, RequestContext};
+use crate::app::App;
+use crate::domains::patients::loaders::ContactsLoader;
+use crate::error::{Error, Result};
+use crate::graphql::{AnamnesisSchema, builder, errors};
+
+const RESPONSE_JSON: &str = "application/graphql-response+json";
+
+/// The schema with its limits.
+pub(super) fn schema(app: &App) -> AnamnesisSchema {
+    let mut schema =
+        builder().limit_depth(app.config.max_depth).limit_complexity(app.config.max_complexity).limit_directives(20);
+    if !app.config.introspection_open() {
+        schema = schema.disable_introspection();
+    }
+    schema.finish()
+}
+
+/// Who asks, or the answer that says they are not let in.
+pub(super) struct Caller(ContextParts);
+
+impl FromRequestParts<Edge> for Caller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Edge) -> Result<Self, Response> {
+        authentication::identify(&edge.app, parts).map(Self).map_err(|error| {
+            let modern = accepts_response_json(&parts.headers);
+            respond(failed(error), modern, uuid::Uuid::now_v7())
+        })
+    }
+}
+
+/// `POST /graphql`.
+pub(super) async fn post(
+    State(edge): State<Edge>,
+    caller: Caller,
+    headers: axum::http::HeaderMap,
+    request: GraphQLRequest,
+) -> Response {
+    execute(edge, caller, &headers, request.into_inner(), false).await
+}
+
+/// `GET /graphql`: queries only.
+pub(super) async fn get(
+    State(edge): State<Edge>,
+    caller: Caller,
+    headers: axum::http::HeaderMap,
+    request: GraphQLRequest,
+) -> Response {
+    execute(edge, caller, &headers, request.into_inner(), true).await
+}
+
+async fn execute(
+    edge: Edge,
+    Caller(parts): Caller,
+    headers: &axum::http::HeaderMap,
+    mut request: Request,
+    safe: bool,
+) -> Response {
+    let modern = accepts_response_json(headers);
+    let request_id = parts.request_id;
+    if safe && !is_query(&mut request) {
+        let mut response = respond(failed(Error::bad_input("only queries may be sent by GET")), modern, request_id);
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        return response;
+    }
+    let ctx = RequestContext::new(edge.app.clone(), parts);
+    let limit = Duration::from_secs(edge.app.config.request_seconds);
+    let mut response = match tokio::time::timeout(limit, edge.schema.execute(with_data(request, &ctx))).await {
+        Ok(response) => response,
+        Err(_) => failed(Error::Timeout),
+    };
+    // What was read must be on record before it is shown.
+    if let Err(error) = ctx.finish().await {
+        response = failed(error);
+    }
+    respond(response, modern, request_id)
+}
+
+/// The context and the loaders of one request.
+fn with_data(request: Request, ctx: &RequestContext) -> Request {
+    request.data(ctx.clone()).data(DataLoader::new(ContactsLoader(ctx.clone()), tokio::spawn))
+}
+
+fn is_query(request: &mut Request) -> bool {
+    use async_graphql::parser::types::OperationType;
+    let name = request.operation_name.clone();
+    request.parsed_query().is_ok_and(|document| {
+        document
+            .operations
+            .iter()
+            .filter(|(operation, _)| name.is_none() || operation.map(AsRef::as_ref) == name.as_deref())
+            .all(|(_, operation)| operation.node.ty == OperationType::Query)
+    })
+}
+
+fn failed(error: Error) -> GraphqlResponse {
+    let mut server = ServerError::new(error.to_string(), None);
+    server.source = Some(std::sync::Arc::new(error));
+    GraphqlResponse::from_errors(vec![server])
+}
+
+fn accepts_response_json(headers: &axum::http::HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains(RESPONSE_JSON))
+}
+
+/// Status codes of the GraphQL over HTTP specification: with its own media type, a request that was not
+/// executed is a client error; with plain JSON it is 200, for clients that look no further.
+fn respond(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) -> Response {
+    errors::seal(&mut response, request_id);
+    let status = if modern { status(&response) } else { StatusCode::OK };
+    let media = if modern { RESPONSE_JSON } else { "application/json" };
+    let body = serde_json::to_vec(&response).unwrap_or_else(|_| b"{\"errors\":[]}".to_vec());
+    let mut http = (status, body).into_response();
+    http.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    http.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        http.headers_mut().insert("x-request-id", value);
+    }
+    http
+}
+
+fn status(response: &GraphqlResponse) -> StatusCode {
+    if response.data != async_graphql::Value::Null || response.errors.is_empty() {
+        return StatusCode::OK;
+    }
+    let code = response.errors.first().and_then(|error| error.extensions.as_ref()).and_then(|all| all.get("code"));
+    match code {
+        Some(async_graphql::Value::String(code)) => match code.as_str() {
+            "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+            "FORBIDDEN" => StatusCode::FORBIDDEN,
+            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+            "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+            "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
+            "INTERNAL_SERVER_ERROR" => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        },
+        _ => StatusCode::BAD_REQUEST,
+    }
+}

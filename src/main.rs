@@ -1,0 +1,2 @@
+//! The `anamnesis` program: parses the command line and runs.
+fn main() {}

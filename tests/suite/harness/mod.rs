@@ -1,0 +1,11 @@
+//! A real PostgreSQL, a real server per test, clients that go through the public API.
+//!
+//! One cluster for the whole run, one database per test cloned from a migrated template; the server under
+//! test logs in as the unprivileged role, as in production. Helpers named `db_*` go past the API.
+
+mod app;
+mod client;
+mod cluster;
+
+pub use app::TestApp;
+pub use client::{Answer, Client};
