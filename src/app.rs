@@ -43,7 +43,7 @@ impl App {
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes)))?,
-            keys: KeyStore::new(Arc::clone(&keyring)),
+            keys: KeyStore::new(&keyring)?,
             keyring,
             database,
             clock,
