@@ -9,8 +9,9 @@ use crate::access::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::crypto::{KeyStore, Keyring};
-use crate::db::{Database, DatabaseOptions};
+use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::error::{Error, Result};
+use crate::ids::FacilityId;
 use crate::jobs::Jobs;
 
 /// The shared parts of the process.
@@ -50,5 +51,17 @@ impl App {
             jobs: Jobs::default(),
             config,
         }))
+    }
+
+    /// Makes what every request relies on and a fresh database lacks: the platform's keys.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn prepare(&self) -> Result<()> {
+        let session =
+            Session::open(&self.database, Mode::Write, Binding::System { facility: FacilityId::PLATFORM }, self.clock.now())
+                .await?;
+        self.keys.ensure(FacilityId::PLATFORM, self.clock.now(), session.connection()?).await?;
+        session.end(true).await
     }
 }

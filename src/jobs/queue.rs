@@ -42,6 +42,12 @@ async fn in_worker_scope(app: &App, now: DateTime<Utc>, statement: Sql<'_>) -> R
 pub(super) async fn claim(app: &App, worker: &str, most: i64, lease: TimeDelta) -> Result<Vec<Job>> {
     let now = app.clock.now();
     let session = Session::open(&app.database, Mode::Write, Binding::Worker, now).await?;
+    // A job that took its worker down as often as it may is not given another.
+    sql("UPDATE jobs SET state = 'dead', last_error = 'WORKER_LOST', leased_until = NULL, worker = NULL, updated_at = $1 \
+         WHERE state = 'running' AND leased_until < $1 AND attempts >= max_attempts")
+        .bind::<Timestamptz, _>(now)
+        .execute(&mut session.connection()?)
+        .await?;
     let rows: Vec<JobRow> = sql(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = $1, leased_until = $2, updated_at = $3 \
          WHERE (facility_id, id) IN ( \

@@ -129,7 +129,7 @@ fn marker_text(tree: &Path, item: &Item<'_>) -> io::Result<String> {
     let mut text = format!("{}\n", item.identity);
     for name in item.checked {
         let bytes = fs::metadata(tree.join(name))?.len();
-        text.push_str(&format!("{bytes} {name}\n"));
+        text.extend([&bytes.to_string(), " ", name, "\n"]);
     }
     Ok(text)
 }
