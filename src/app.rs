@@ -58,10 +58,17 @@ impl App {
     /// # Errors
     /// When the database cannot be reached or refuses.
     pub async fn prepare(&self) -> Result<()> {
-        let session =
-            Session::open(&self.database, Mode::Write, Binding::System { facility: FacilityId::PLATFORM }, self.clock.now())
-                .await?;
-        self.keys.ensure(FacilityId::PLATFORM, self.clock.now(), session.connection()?).await?;
+        self.ensure_keys(FacilityId::PLATFORM).await
+    }
+
+    /// Makes the keys of a facility unless it has some.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn ensure_keys(&self, facility: FacilityId) -> Result<()> {
+        let now = self.clock.now();
+        let session = Session::open(&self.database, Mode::Write, Binding::System { facility }, now).await?;
+        self.keys.ensure(facility, now, session.connection()?).await?;
         session.end(true).await
     }
 }

@@ -113,7 +113,8 @@ impl TextSink {
         let mut text = self.text.borrow_mut();
         let end = text.trim_end_matches(' ').len();
         text.truncate(end);
-        if !text.is_empty() {
+        // Blocks inside blocks end the same line only once.
+        if !text.is_empty() && !(separator == '\n' && text.ends_with('\n')) {
             text.push(separator);
         }
     }
