@@ -14,6 +14,7 @@ use crate::ids::PatientId;
 #[derive(Debug)]
 pub struct PatientLoader(pub RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<PatientId> for PatientLoader {
     type Value = Patient;
     type Error = LoadError;
@@ -28,6 +29,7 @@ impl Loader<PatientId> for PatientLoader {
 #[derive(Debug)]
 pub struct ContactsLoader(pub RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<PatientId> for ContactsLoader {
     type Value = Vec<Contact>;
     type Error = LoadError;
