@@ -11,6 +11,7 @@ use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
+use crate::domains::identity::Passwords;
 use crate::error::{Error, Result};
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
@@ -26,6 +27,7 @@ pub struct App {
     /// Blind indexes of what belongs to no facility.
     pub lookup: IndexKey,
     pub tokens: AccessTokens,
+    pub passwords: Passwords,
     pub jobs: Jobs,
 }
 
@@ -49,6 +51,7 @@ impl App {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
+            passwords: Passwords::default(),
             keyring,
             database,
             clock,

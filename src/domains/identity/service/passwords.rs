@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::accounts::email_index;
-use super::guard::{Guard, Reauthentication};
-use crate::access::{Once, RequestContext, Subject, Tx};
+use super::guard::{Denied, Guard, Reauthentication};
+use crate::access::{Actor, Once, RequestContext, Subject, Tx};
 use crate::crypto::token::{Token, TokenHash};
 use crate::domains::identity::HashedPassword;
 use crate::domains::identity::mail;
@@ -16,8 +16,6 @@ use crate::error::{Error, Result, Stop};
 use crate::ids::UserId;
 use crate::jobs;
 use crate::phi::Phi;
-
-use super::guard::Denied;
 
 /// How long a reset may be used.
 const RESET_MINUTES: i64 = 30;
@@ -48,19 +46,15 @@ pub async fn change_password(
     new: &Phi<String>,
     once: Option<Once>,
 ) -> Result<UserId, Stop<Refusal>> {
-    let session = match ctx.parts().actor {
-        crate::access::Actor::User { session, .. } => session,
-        _ => return Err(Error::Unauthenticated.into()),
-    };
+    let Actor::User { user, session } = ctx.parts().actor else { return Err(Error::Unauthenticated.into()) };
     let read = ctx.read(&policy::PASSWORD_CHANGE).await?;
-    let row = accounts::find(read.db()?, ctx.user()?).await?.ok_or(Error::Unauthenticated)?;
+    let row = accounts::find(read.db()?, user).await?.ok_or(Error::Unauthenticated)?;
     let owner = sealing::open_owner(&*read.platform_keys().await?, &row)?;
     validation::password("newPassword", new, &[&owner.email, &owner.display_name])?;
     if new == current {
         return Err(Stop::refuse(Refusal::WeakPassword, &["input", "newPassword"], "is the password you have"));
     }
     let again = Reauthentication::begin(ctx, &policy::PASSWORD_CHANGE, current).await?;
-    let user = again.user;
     let hashed = if again.is_right() { Some(ctx.app().passwords.hash(new).await?) } else { None };
     let outcome: Result<(), Denied> = ctx
         .write(&policy::PASSWORD_CHANGE)
