@@ -3,15 +3,17 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use super::request::request;
+use crate::domains::identity::graphql::User;
 use crate::domains::patients::graphql::Patient;
-use crate::domains::patients;
+use crate::domains::{identity, patients};
 use crate::error::{Error, Result};
-use crate::ids::{PatientId, TypedId as _, split};
+use crate::ids::{PatientId, TypedId as _, UserId, split};
 
 /// An object with an id of its own.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Typed, opaque id."))]
 pub enum Node {
+    User(User),
     Patient(Patient),
 }
 
@@ -25,6 +27,7 @@ impl NodeQuery {
         let request = request(ctx)?;
         let (prefix, uuid) = split(&id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
         let found = match prefix {
+            UserId::PREFIX => identity::service::user(request, UserId::from_uuid(uuid)).await.map(|row| Node::User(row.into())),
             PatientId::PREFIX => {
                 patients::service::patient(request, PatientId::from_uuid(uuid)).await.map(|row| Node::Patient(row.into()))
             }

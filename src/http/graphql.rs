@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
+use crate::domains::identity::loaders::UserLoader;
 use crate::domains::patients::loaders::ContactsLoader;
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
@@ -95,7 +96,8 @@ async fn execute(
     }
     let ctx = RequestContext::new(edge.app.clone(), parts);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let mut response = match tokio::time::timeout(limit, edge.schema.execute(with_data(request, &ctx))).await {
+    let request = with_data(request, &ctx).data(authentication::cookies(headers));
+    let mut response = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
         Ok(response) => response,
         Err(_) => failed(Error::Timeout),
     };
@@ -108,7 +110,10 @@ async fn execute(
 
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
-    request.data(ctx.clone()).data(DataLoader::new(ContactsLoader(ctx.clone()), tokio::spawn))
+    request
+        .data(ctx.clone())
+        .data(DataLoader::new(UserLoader(ctx.clone()), tokio::spawn))
+        .data(DataLoader::new(ContactsLoader(ctx.clone()), tokio::spawn))
 }
 
 fn is_query(request: &mut Request) -> bool {
@@ -144,6 +149,8 @@ fn respond(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) 
     let media = if modern { RESPONSE_JSON } else { "application/json" };
     let body = serde_json::to_vec(&response).unwrap_or_else(|_| b"{\"errors\":[]}".to_vec());
     let mut http = (status, body).into_response();
+    // Cookies that resolvers set; what comes below is ours alone.
+    http.headers_mut().extend(std::mem::take(&mut response.http_headers));
     http.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     http.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {

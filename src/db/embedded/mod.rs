@@ -48,6 +48,8 @@ const POLL: Duration = Duration::from_millis(15);
 const STOP_MAX: Duration = Duration::from_secs(90);
 /// Children of a killed server leave at once when they notice; until then a new one is refused.
 const SURVIVORS_MAX: Duration = Duration::from_secs(30);
+/// How the log tells of a killed child.
+const CHILD_CRASHED: &str = "was terminated by signal";
 const SURVIVORS: &str = "pre-existing shared memory block";
 
 /// The folder for the product's data: `anamnesis` below `xdg_data_home` where that is an absolute path,
@@ -235,10 +237,12 @@ impl Embedded {
     /// is asked for just then, and would be ended the hard way only after the guard's patience.
     async fn wait_for_restart(&mut self) {
         let patience = Instant::now() + RESTART_MAX;
-        while Instant::now() < patience
-            && matches!(self.guard.try_wait(), Ok(None))
-            && connect(&self.socket_dir).await.is_err()
-        {
+        while Instant::now() < patience && matches!(self.guard.try_wait(), Ok(None)) {
+            // Until the crash is noticed the server still lets people in.
+            let noticed = self.cluster.log_tail(self.log_start).contains(CHILD_CRASHED);
+            if noticed && connect(&self.socket_dir).await.is_ok() {
+                return;
+            }
             sleep(POLL).await;
         }
     }
