@@ -205,7 +205,7 @@ impl RequestContext {
 
     /// Notes an audit row of its own; written when the request ends.
     pub fn note(&self, action: &'static Action, subject: Subject, detail: Value) {
-        self.inner.reads.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail });
+        self.inner.reads.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail, purpose: None });
     }
 
     fn deny(&self, action: &'static Action) {
@@ -214,6 +214,7 @@ impl RequestContext {
             outcome: Outcome::Denied,
             subject: Subject::default(),
             detail: json!({}),
+            purpose: None,
         });
     }
 
@@ -387,7 +388,16 @@ impl Tx {
 
     /// The same under another action, where one write does two things.
     pub fn audit_as(&self, action: &'static Action, subject: Subject, detail: Value) {
-        let entry = Entry { action: action.name, outcome: Outcome::Success, subject, detail };
+        self.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail, purpose: None });
+    }
+
+    /// The same for a purpose that the deed itself has, whatever the request said.
+    pub fn audit_for(&self, purpose: Purpose, subject: Subject, detail: Value) {
+        let (action, outcome) = (self.action.name, Outcome::Success);
+        self.push(Entry { action, outcome, subject, detail, purpose: Some(purpose) });
+    }
+
+    fn push(&self, entry: Entry) {
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);
     }
 
@@ -559,7 +569,7 @@ impl Write {
     }
 
     fn entry(&self, outcome: Outcome) -> Entry {
-        Entry { action: self.action.name, outcome, subject: Subject::default(), detail: json!({}) }
+        Entry { action: self.action.name, outcome, subject: Subject::default(), detail: json!({}), purpose: None }
     }
 
     /// Rolls back and records the attempt.

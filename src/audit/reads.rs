@@ -49,6 +49,7 @@ impl Reads {
                 outcome: Outcome::Success,
                 subject: Subject { kind: None, id: None, patient },
                 detail: json!({ "objects": objects }),
+                purpose: None,
             });
         }
         entries
