@@ -116,9 +116,9 @@ impl Phi<String> {
     }
 }
 
-impl<T> From<T> for Phi<T> {
-    fn from(value: T) -> Self {
-        Self(value)
+impl From<String> for Phi<String> {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -169,8 +169,6 @@ fn wipe(value: &mut dyn Any) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::{Phi, wipe};
 
     #[test]
