@@ -125,6 +125,13 @@ impl RequestContext {
         )
     }
 
+    /// The same request for another purpose, which a deed has whatever the request said. It has a session and
+    /// notes of its own: finish this one before, and the other afterwards.
+    #[must_use]
+    pub fn for_purpose(&self, purpose: Purpose) -> Self {
+        Self::new(Arc::clone(&self.inner.app), ContextParts { purpose, ..self.inner.parts.clone() })
+    }
+
     #[must_use]
     pub fn app(&self) -> &Arc<App> {
         &self.inner.app
@@ -205,7 +212,7 @@ impl RequestContext {
 
     /// Notes an audit row of its own; written when the request ends.
     pub fn note(&self, action: &'static Action, subject: Subject, detail: Value) {
-        self.inner.reads.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail, purpose: None });
+        self.inner.reads.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail });
     }
 
     fn deny(&self, action: &'static Action) {
@@ -214,7 +221,6 @@ impl RequestContext {
             outcome: Outcome::Denied,
             subject: Subject::default(),
             detail: json!({}),
-            purpose: None,
         });
     }
 
@@ -388,16 +394,7 @@ impl Tx {
 
     /// The same under another action, where one write does two things.
     pub fn audit_as(&self, action: &'static Action, subject: Subject, detail: Value) {
-        self.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail, purpose: None });
-    }
-
-    /// The same for a purpose that the deed itself has, whatever the request said.
-    pub fn audit_for(&self, purpose: Purpose, subject: Subject, detail: Value) {
-        let (action, outcome) = (self.action.name, Outcome::Success);
-        self.push(Entry { action, outcome, subject, detail, purpose: Some(purpose) });
-    }
-
-    fn push(&self, entry: Entry) {
+        let entry = Entry { action: action.name, outcome: Outcome::Success, subject, detail };
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);
     }
 
@@ -569,7 +566,7 @@ impl Write {
     }
 
     fn entry(&self, outcome: Outcome) -> Entry {
-        Entry { action: self.action.name, outcome, subject: Subject::default(), detail: json!({}), purpose: None }
+        Entry { action: self.action.name, outcome, subject: Subject::default(), detail: json!({}) }
     }
 
     /// Rolls back and records the attempt.

@@ -37,8 +37,6 @@ pub struct Entry {
     pub subject: Subject,
     /// Ids, counts, names of changed columns. Never values.
     pub detail: Value,
-    /// Where the deed says more than the request; else the purpose of the request.
-    pub purpose: Option<Purpose>,
 }
 
 /// Who did it, in which request.
@@ -72,7 +70,7 @@ impl Entry {
             "session_id": session,
             "action": self.action,
             "outcome": self.outcome.as_str(),
-            "purpose": self.purpose.unwrap_or(who.purpose).as_str(),
+            "purpose": who.purpose.as_str(),
             "patient_id": self.subject.patient,
             "resource_kind": self.subject.kind,
             "resource_id": self.subject.id,

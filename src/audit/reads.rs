@@ -49,7 +49,6 @@ impl Reads {
                 outcome: Outcome::Success,
                 subject: Subject { kind: None, id: None, patient },
                 detail: json!({ "objects": objects }),
-                purpose: None,
             });
         }
         entries

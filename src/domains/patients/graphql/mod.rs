@@ -7,4 +7,7 @@ mod types;
 
 pub use mutation::PatientsMutation;
 pub use query::PatientsQuery;
-pub use types::{Address, Patient, PatientConnection, PatientContact};
+pub use types::{
+    Address, BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientConnection, PatientContact,
+    PatientCoverage, PatientVisit,
+};

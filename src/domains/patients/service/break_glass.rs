@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::access::{Once, Purpose, RequestContext, Subject};
+use crate::access::{Once, Purpose, RequestContext, Subject, Tx};
 use crate::crypto::blind_index::normalise;
 use crate::domains::patients::model::{
     BreakGlass, BreakGlassAccess, BreakGlassReview, BrokenFor, NewBreakGlass, Refusal,
@@ -12,6 +12,7 @@ use crate::domains::patients::{policy, repository, sealing, validation};
 use crate::error::{Error, Result, Stop};
 use crate::ids::{BreakGlassId, new_id};
 use crate::pagination::{Page, PageRequest};
+use crate::phi::Phi;
 
 /// How long an access lasts where the facility does not say.
 const DEFAULT_MINUTES: i64 = 60;
@@ -69,44 +70,52 @@ pub struct Opened {
 /// [`Error::NotFound`] when the facility has no such patient; refused without a reason.
 pub async fn break_glass(ctx: &RequestContext, wanted: BreakGlass, once: Option<Once>) -> Result<Opened, Stop<Refusal>> {
     let reason = validation::break_glass_reason(wanted.reason)?;
-    ctx.write(&policy::BREAK_GLASS)
+    // What was read so far was read for another purpose.
+    ctx.finish().await?;
+    let emergency = ctx.for_purpose(Purpose::Emergency);
+    let outcome = emergency
+        .write(&policy::BREAK_GLASS)
         .once(once)
-        .run(|tx| async move {
-            let (ctx, db, keys) = (tx.ctx(), tx.db()?, tx.keys().await?);
-            let patient = match &wanted.patient {
-                BrokenFor::Id(id) => *id,
-                BrokenFor::Mrn(mrn) => {
-                    let index = keys.index.mrn(mrn.reveal()).ok_or(Error::NotFound)?;
-                    repository::care::patient_by_mrn(db, index).await?.ok_or(Error::NotFound)?
-                }
-            };
-            let minutes = repository::care::break_glass_minutes(db, ctx.facility()).await?.unwrap_or(DEFAULT_MINUTES);
-            let id = new_id();
-            let now = ctx.now();
-            let row = NewBreakGlass {
-                facility_id: ctx.facility(),
-                id,
-                patient_id: patient,
-                user_id: ctx.user()?,
-                reason_ciphertext: sealing::seal_reason(&keys, id, &reason)?,
-                started_at: now,
-                expires_at: now + TimeDelta::minutes(minutes.clamp(1, MAX_MINUTES)),
-                created_at: now,
-                updated_at: now,
-            };
-            let expires_at = row.expires_at;
-            repository::care::insert_access(db, row).await?;
-            // The chart is open from here on: a number that only collided with another's is found out now.
-            let found = repository::patients::find_by_id(db, ctx.facility(), patient).await?.ok_or(Error::NotFound)?;
-            if let BrokenFor::Mrn(mrn) = &wanted.patient
-                && normalise::mrn(sealing::open_hidden(&keys, found)?.identity().mrn.reveal()) != normalise::mrn(mrn.reveal())
-            {
-                return Err(Error::NotFound.into());
-            }
-            tx.audit_for(Purpose::Emergency, Subject::of(id).in_record_of(patient), json!({ "minutes": minutes }));
-            Ok(Opened { access: id, patient, expires_at })
-        })
-        .await
+        .run(|tx| open_chart(tx, wanted.patient, reason))
+        .await;
+    emergency.finish().await?;
+    outcome
+}
+
+async fn open_chart(tx: Tx, wanted: BrokenFor, reason: Phi<String>) -> Result<Opened, Stop<Refusal>> {
+    let (ctx, db, keys) = (tx.ctx(), tx.db()?, tx.keys().await?);
+    let patient = match &wanted {
+        BrokenFor::Id(id) => *id,
+        BrokenFor::Mrn(mrn) => {
+            let index = keys.index.mrn(mrn.reveal()).ok_or(Error::NotFound)?;
+            repository::care::patient_by_mrn(db, index).await?.ok_or(Error::NotFound)?
+        }
+    };
+    let minutes = repository::care::break_glass_minutes(db, ctx.facility()).await?.unwrap_or(DEFAULT_MINUTES);
+    let id = new_id();
+    let now = ctx.now();
+    let row = NewBreakGlass {
+        facility_id: ctx.facility(),
+        id,
+        patient_id: patient,
+        user_id: ctx.user()?,
+        reason_ciphertext: sealing::seal_reason(&keys, id, &reason)?,
+        started_at: now,
+        expires_at: now + TimeDelta::minutes(minutes.clamp(1, MAX_MINUTES)),
+        created_at: now,
+        updated_at: now,
+    };
+    let expires_at = row.expires_at;
+    repository::care::insert_access(db, row).await?;
+    // The chart is open from here on: a number that only collided with another's is found out now.
+    let found = repository::patients::find_by_id(db, ctx.facility(), patient).await?.ok_or(Error::NotFound)?;
+    if let BrokenFor::Mrn(mrn) = &wanted
+        && normalise::mrn(sealing::open_hidden(&keys, found)?.identity().mrn.reveal()) != normalise::mrn(mrn.reveal())
+    {
+        return Err(Error::NotFound.into());
+    }
+    tx.audit(Subject::of(id).in_record_of(patient), json!({ "minutes": minutes }));
+    Ok(Opened { access: id, patient, expires_at })
 }
 
 /// Judges an emergency access, once.
