@@ -12,6 +12,7 @@ use crate::crypto::blind_index::IndexKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::error::{Error, Result};
+use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
 
@@ -26,6 +27,7 @@ pub struct App {
     /// Blind indexes of what belongs to no facility.
     pub lookup: IndexKey,
     pub tokens: AccessTokens,
+    pub persisted: Persisted,
     pub jobs: Jobs,
 }
 
@@ -44,9 +46,11 @@ impl App {
             pool_size: config.database_pool,
             wait: Duration::from_secs(config.database_wait_seconds),
         })?;
+        let allowed = config.allowed_operations.as_deref().map(Persisted::read_allowed).transpose().map_err(Error::internal)?;
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
+            persisted: Persisted::new(allowed),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
             keyring,

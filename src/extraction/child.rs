@@ -66,8 +66,15 @@ impl ChildArguments {
 
     /// The command line that clap reads back into the same value.
     pub(super) fn to_command_line(&self) -> Vec<String> {
-        let Self { kind, memory_bytes, cpu_seconds, file_bytes, unpacked_bytes, text_bytes, pages } =
-            self;
+        let Self {
+            kind,
+            memory_bytes,
+            cpu_seconds,
+            file_bytes,
+            unpacked_bytes,
+            text_bytes,
+            pages,
+        } = self;
         vec![
             SUBCOMMAND.to_owned(),
             format!("--kind={kind}"),
@@ -113,12 +120,14 @@ pub fn run_child(arguments: &ChildArguments) -> ExitCode {
     }
     let (kind, limits) = (arguments.kind, arguments.limits());
     let (start, started) = mpsc::channel::<()>();
-    let parser = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
-        // Waits until this process may start no more threads.
-        started.recv().map_err(|_| ExtractionError::Unavailable)?;
-        let content = read_stdin(limits.file_bytes)?;
-        extract_bytes(kind, &content, &limits)
-    });
+    let parser = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            // Waits until this process may start no more threads.
+            started.recv().map_err(|_| ExtractionError::Unavailable)?;
+            let content = read_stdin(limits.file_bytes)?;
+            extract_bytes(kind, &content, &limits)
+        });
     let Ok(parser) = parser else {
         return ExitCode::from(EXIT_NOT_STARTED);
     };
@@ -201,7 +210,11 @@ mod tests {
 
     #[test]
     fn the_command_line_reads_back_as_what_was_written() {
-        let limits = Limits { pages: 7, text_bytes: 11, ..Limits::default() };
+        let limits = Limits {
+            pages: 7,
+            text_bytes: 11,
+            ..Limits::default()
+        };
         for kind in FileKind::ALL {
             let written = ChildArguments::new(*kind, &limits);
             let read = CommandLine::try_parse_from(written.to_command_line()).unwrap();

@@ -5,6 +5,7 @@
 //! so are comments. Only parts named here are unpacked, each within what is left of the limit; a
 //! document type declaration is refused, so no entity is ever defined or fetched.
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use quick_xml::XmlVersion;
@@ -60,7 +61,7 @@ fn parts(archive: &ZipArchive<Cursor<&[u8]>>) -> Vec<String> {
                     .and_then(|rest| rest.strip_suffix(".xml"))
                     .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
             })
-            .map(|name| name.into_owned())
+            .map(Cow::into_owned)
             .collect();
         // header2 before header10.
         names.sort_by_key(|name| (name.len(), name.clone()));
@@ -88,7 +89,10 @@ fn unpack(
     let mut xml = Vec::new();
     // One byte more than allowed tells "too large" from "just fits".
     let one_more = u64::try_from(most.saturating_add(1)).unwrap_or(u64::MAX);
-    part.by_ref().take(one_more).read_to_end(&mut xml).map_err(|_| ExtractionError::Damaged)?;
+    part.by_ref()
+        .take(one_more)
+        .read_to_end(&mut xml)
+        .map_err(|_| ExtractionError::Damaged)?;
     if xml.len() > most {
         return Err(ExtractionError::TooLarge);
     }

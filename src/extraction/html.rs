@@ -46,12 +46,18 @@ pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, Extr
 /// The encoding named by `charset=` in the first bytes, as `<meta charset>`, as `http-equiv`, or in an
 /// XML declaration.
 fn declared_encoding(content: &[u8]) -> Option<&'static Encoding> {
-    let head = content.get(..PRESCAN_BYTES).unwrap_or(content).to_ascii_lowercase();
+    let head = content
+        .get(..PRESCAN_BYTES)
+        .unwrap_or(content)
+        .to_ascii_lowercase();
     let after = |key: &[u8]| {
         let at = head.windows(key.len()).position(|window| window == key)?;
         let value = head.get(at + key.len()..)?.trim_ascii_start();
         let value = value.strip_prefix(b"=")?.trim_ascii_start();
-        let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
+        let value = value
+            .strip_prefix(b"\"")
+            .or_else(|| value.strip_prefix(b"'"))
+            .unwrap_or(value);
         let end = value
             .iter()
             .position(|byte| !(byte.is_ascii_alphanumeric() || b"-_:".contains(byte)))?;
@@ -59,11 +65,13 @@ fn declared_encoding(content: &[u8]) -> Option<&'static Encoding> {
     };
     let named = after(b"charset").or_else(|| after(b"encoding"))?;
     // Bytes in which an ASCII declaration could be read are not UTF-16, whatever it says.
-    Some(if named == encoding_rs::UTF_16LE || named == encoding_rs::UTF_16BE {
-        encoding_rs::UTF_8
-    } else {
-        named
-    })
+    Some(
+        if named == encoding_rs::UTF_16LE || named == encoding_rs::UTF_16BE {
+            encoding_rs::UTF_8
+        } else {
+            named
+        },
+    )
 }
 
 /// Collects the text. The tokenizer calls it by shared reference, hence the cells.
@@ -114,7 +122,8 @@ impl TextSink {
         let end = text.trim_end_matches(' ').len();
         text.truncate(end);
         // Blocks inside blocks end the same line only once.
-        if !text.is_empty() && !(separator == '\n' && text.ends_with('\n')) {
+        let ended = separator == '\n' && text.ends_with('\n');
+        if !text.is_empty() && !ended {
             text.push(separator);
         }
     }
@@ -136,9 +145,12 @@ impl TextSink {
             "template" => self.templates.set(self.templates.get().saturating_add(1)),
             "pre" => {
                 self.separate('\n');
-                self.preformatted.set(self.preformatted.get().saturating_add(1));
+                self.preformatted
+                    .set(self.preformatted.get().saturating_add(1));
             }
             "br" => self.separate('\n'),
+            // At the start, since the end tag may be left out; a row's first cell needs none.
+            "td" | "th" if !self.text.borrow().ends_with('\n') => self.separate('\t'),
             "img" | "area" => {
                 if let Some(alternative) = attribute(&tag.attrs, "alt") {
                     self.characters(" ");
@@ -159,10 +171,10 @@ impl TextSink {
             }
             "template" => self.templates.set(self.templates.get().saturating_sub(1)),
             "pre" => {
-                self.preformatted.set(self.preformatted.get().saturating_sub(1));
+                self.preformatted
+                    .set(self.preformatted.get().saturating_sub(1));
                 self.separate('\n');
             }
-            "td" | "th" => self.separate('\t'),
             "title" | "textarea" => self.separate('\n'),
             name if is_block(name) => self.separate('\n'),
             _ => {}
@@ -185,17 +197,59 @@ impl TokenSink for TextSink {
 }
 
 fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
-    attributes.iter().find(|held| &*held.name.local == name).map(|held| &*held.value)
+    attributes
+        .iter()
+        .find(|held| &*held.name.local == name)
+        .map(|held| &*held.value)
 }
 
 /// Elements that stand on lines of their own by the default style sheet of HTML.
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "address" | "article" | "aside" | "blockquote" | "body" | "caption" | "center" | "dd"
-            | "details" | "dialog" | "div" | "dl" | "dt" | "fieldset" | "figcaption" | "figure"
-            | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "head" | "header"
-            | "hgroup" | "hr" | "legend" | "li" | "main" | "nav" | "ol" | "optgroup" | "option"
-            | "p" | "section" | "summary" | "table" | "tbody" | "tfoot" | "thead" | "tr" | "ul"
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "head"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "legend"
+            | "li"
+            | "main"
+            | "nav"
+            | "ol"
+            | "optgroup"
+            | "option"
+            | "p"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "tfoot"
+            | "thead"
+            | "tr"
+            | "ul"
     )
 }

@@ -48,9 +48,9 @@ kinds! {
     Docx, "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
     /// Excel, since 2007.
     Xlsx, "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-    /// PowerPoint, since 2007.
+    /// `PowerPoint`, since 2007.
     Pptx, "pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation";
-    /// An OpenDocument file (text, sheet or slides).
+    /// An `OpenDocument` file (text, sheet or slides).
     OpenDocument, "opendocument", "application/vnd.oasis.opendocument.text";
     /// Office up to 2003, and newer Office files protected by a password.
     OfficeBinary, "office-binary", "application/x-ole-storage";
@@ -80,7 +80,10 @@ impl FileKind {
     /// Whether the text of this kind can be extracted.
     #[must_use]
     pub const fn has_reader(self) -> bool {
-        matches!(self, Self::PlainText | Self::Html | Self::Rtf | Self::Pdf | Self::Docx)
+        matches!(
+            self,
+            Self::PlainText | Self::Html | Self::Rtf | Self::Pdf | Self::Docx
+        )
     }
 }
 
@@ -99,6 +102,10 @@ impl FromStr for FileKind {
     type Err = UnknownKind;
 
     fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name).ok_or(UnknownKind)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.name() == name)
+            .ok_or(UnknownKind)
     }
 }

@@ -65,7 +65,10 @@ impl Extracted {
             return Err(ExtractionError::NoText);
         }
         let page = Page { number: None, text };
-        Ok(Self { pages: vec![page], damaged_pages: Vec::new() })
+        Ok(Self {
+            pages: vec![page],
+            damaged_pages: Vec::new(),
+        })
     }
 
     /// Total length of the text in bytes of UTF-8.

@@ -77,12 +77,7 @@ impl Extractor {
     }
 
     /// Gives the child the file and hears it out. An error is a fault on this side.
-    async fn converse<R>(
-        &self,
-        child: &mut Child,
-        content: R,
-        fed: &AtomicBool,
-    ) -> io::Result<End>
+    async fn converse<R>(&self, child: &mut Child, content: R, fed: &AtomicBool) -> io::Result<End>
     where
         R: AsyncRead + Unpin,
     {
@@ -101,14 +96,23 @@ impl Extractor {
             read_last_words(stderr),
         );
         feeding?;
-        Ok(End { answer: answer?, last_words: last_words?, status: child.wait().await? })
+        Ok(End {
+            answer: answer?,
+            last_words: last_words?,
+            status: child.wait().await?,
+        })
     }
 
     /// The longest answer that can be right. In JSON a line feed, tab, quote or backslash takes two
     /// bytes; tidied text has no character that takes more. A page takes some 35 bytes besides.
     fn answer_bytes(&self) -> usize {
-        let Limits { text_bytes, pages, .. } = self.limits;
-        text_bytes.saturating_mul(2).saturating_add(pages.saturating_mul(64)).saturating_add(4096)
+        let Limits {
+            text_bytes, pages, ..
+        } = self.limits;
+        text_bytes
+            .saturating_mul(2)
+            .saturating_add(pages.saturating_mul(64))
+            .saturating_add(4096)
     }
 
     fn judge(&self, end: &End) -> Result<Extracted, ExtractionError> {
@@ -152,7 +156,11 @@ impl End {
         const ABORT: i32 = 6;
         const KILL: i32 = 9;
         const CPU_TIME: i32 = 24;
-        let said = |words: &[u8]| self.last_words.windows(words.len()).any(|window| window == words);
+        let said = |words: &[u8]| {
+            self.last_words
+                .windows(words.len())
+                .any(|window| window == words)
+        };
         match end_signal(self.status) {
             Some(CPU_TIME) => ExtractionError::TookTooLong,
             // The kernel's last resort when the machine is out of memory.

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::io::Cursor;
 
-use oxidize_pdf::parser::objects::{PdfDictionary, PdfObject};
+use oxidize_pdf::parser::objects::{PdfDictionary, PdfObject, PdfString};
 use oxidize_pdf::parser::{ParseError, ParseOptions, PdfDocument, PdfReader};
 use oxidize_pdf::text::{ExtractionOptions, TextExtractor};
 
@@ -52,7 +52,10 @@ fn read_pages(
     count: u32,
     limits: &Limits,
 ) -> Result<Extracted, ExtractionError> {
-    let mut extracted = Extracted { pages: Vec::new(), damaged_pages: Vec::new() };
+    let mut extracted = Extracted {
+        pages: Vec::new(),
+        damaged_pages: Vec::new(),
+    };
     let mut text_left = limits.text_bytes;
     // A field with several widgets shows its value on each; it is told once.
     let mut fields_told = BTreeSet::new();
@@ -64,8 +67,13 @@ fn read_pages(
             raw.push_str(&value);
         }
         let text = tidy::tidy(&raw);
-        text_left = text_left.checked_sub(text.len()).ok_or(ExtractionError::TooMuchText)?;
-        extracted.pages.push(Page { number: Some(number), text });
+        text_left = text_left
+            .checked_sub(text.len())
+            .ok_or(ExtractionError::TooMuchText)?;
+        extracted.pages.push(Page {
+            number: Some(number),
+            text,
+        });
         if damaged {
             extracted.damaged_pages.push(number);
         }
@@ -117,13 +125,16 @@ fn annotation_texts(
 ) -> Vec<String> {
     // Annotations that cannot be read are no reason to lose the page.
     let annotations = document.get_page_annotations(index).unwrap_or_default();
-    let texts = annotations.iter().take(MAX_ANNOTATIONS).filter_map(|annotation| {
-        match annotation.get("Subtype")?.as_name()?.as_str() {
-            "Widget" => field_value(document, annotation, fields_told),
-            "FreeText" => text_of(document, annotation.get("Contents")?),
-            _ => None,
-        }
-    });
+    let texts = annotations
+        .iter()
+        .take(MAX_ANNOTATIONS)
+        .filter_map(
+            |annotation| match annotation.get("Subtype")?.as_name()?.as_str() {
+                "Widget" => field_value(document, annotation, fields_told),
+                "FreeText" => text_of(document, annotation.get("Contents")?),
+                _ => None,
+            },
+        );
     texts.collect()
 }
 
@@ -140,7 +151,10 @@ fn field_value(
         let field = document.get_object(parent.0, parent.1).ok()?;
         let field = field.as_dict()?;
         if let Some(value) = field.get("V") {
-            return fields_told.insert(parent).then(|| text_of(document, value)).flatten();
+            return fields_told
+                .insert(parent)
+                .then(|| text_of(document, value))
+                .flatten();
         }
         parent = field.get("Parent")?.as_reference()?;
     }
@@ -150,15 +164,15 @@ fn field_value(
 /// The text of a string object. Check boxes and buttons have names as values and give none.
 fn text_of(document: &Document<'_>, value: &PdfObject) -> Option<String> {
     let value = document.resolve(value).ok()?;
-    value.as_string().map(|string| string.to_text())
+    value.as_string().map(PdfString::to_text)
 }
 
 /// What a parser's error means for the whole file. Its message may quote the file and goes no further.
 fn file_error(error: &ParseError) -> ExtractionError {
     match error {
-        ParseError::EncryptionNotSupported
-        | ParseError::WrongPassword
-        | ParseError::PdfLocked => ExtractionError::Encrypted,
+        ParseError::EncryptionNotSupported | ParseError::WrongPassword | ParseError::PdfLocked => {
+            ExtractionError::Encrypted
+        }
         ParseError::EmptyFile => ExtractionError::NoText,
         // The parser has no kind of its own for its limits; a test holds these words.
         ParseError::StreamDecodeError(message)

@@ -15,7 +15,9 @@ pub const SNIFF_BYTES: usize = 8 * 1024;
 #[must_use]
 pub fn sniff(prefix: &[u8]) -> FileKind {
     let prefix = prefix.get(..SNIFF_BYTES).unwrap_or(prefix);
-    sniff_magic(prefix).or_else(|| sniff_text(prefix)).unwrap_or(FileKind::Other)
+    sniff_magic(prefix)
+        .or_else(|| sniff_text(prefix))
+        .unwrap_or(FileKind::Other)
 }
 
 /// Readers of PDF accept the header anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
@@ -24,7 +26,9 @@ const PDF_HEADER_WITHIN: usize = 1024;
 fn sniff_magic(prefix: &[u8]) -> Option<FileKind> {
     let starts = |magic: &[u8]| prefix.starts_with(magic);
     let at = |offset: usize, magic: &[u8]| {
-        prefix.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+        prefix
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with(magic))
     };
     let kind = match () {
         () if starts(b"\x89PNG\r\n\x1a\n") => FileKind::Png,
@@ -36,7 +40,9 @@ fn sniff_magic(prefix: &[u8]) -> Option<FileKind> {
         () if starts(b"RIFF") && at(8, b"WEBP") => FileKind::Webp,
         // Bytes 6 to 9 of a bitmap are reserved and zero; "BM" alone could start a sentence.
         () if starts(b"BM") && at(6, &[0; 4]) => FileKind::Bmp,
-        () if [b"heic", b"heix", b"mif1", b"heim"].iter().any(|brand| at(8, *brand))
+        () if [b"heic", b"heix", b"mif1", b"heim"]
+            .iter()
+            .any(|brand| at(8, *brand))
             && at(4, b"ftyp") =>
         {
             FileKind::Heic
@@ -66,7 +72,7 @@ fn is_pdf(prefix: &[u8]) -> bool {
     })
 }
 
-/// Tells Office and OpenDocument files from other archives by the names of their first entries.
+/// Tells Office and `OpenDocument` files from other archives by the names of their first entries.
 ///
 /// Entries are found by their signature, not by their sizes, which a streaming writer leaves zero.
 fn sniff_zip(prefix: &[u8]) -> FileKind {
@@ -74,7 +80,9 @@ fn sniff_zip(prefix: &[u8]) -> FileKind {
     const NAME_AT: usize = 30;
     let mut office = false;
     for start in (0..prefix.len()).filter(|&at| {
-        prefix.get(at..).is_some_and(|rest| rest.starts_with(b"PK\x03\x04"))
+        prefix
+            .get(at..)
+            .is_some_and(|rest| rest.starts_with(b"PK\x03\x04"))
     }) {
         let entry = prefix.get(start..).unwrap_or_default();
         let Some(&[low, high]) = entry.get(NAME_LENGTH_AT..NAME_LENGTH_AT + 2) else {
@@ -98,7 +106,11 @@ fn sniff_zip(prefix: &[u8]) -> FileKind {
     }
     // An Office package whose first part (a preview picture, say) fills the prefix: nearly always
     // Word, and its reader finds out.
-    if office { FileKind::Docx } else { FileKind::Zip }
+    if office {
+        FileKind::Docx
+    } else {
+        FileKind::Zip
+    }
 }
 
 fn sniff_text(prefix: &[u8]) -> Option<FileKind> {
@@ -174,16 +186,19 @@ fn decode_text(prefix: &[u8]) -> Option<String> {
     let valid = match std::str::from_utf8(prefix) {
         Ok(text) => Some(text),
         // `error_len` is absent when the input only ended too early.
-        Err(error) if error.error_len().is_none() => {
-            prefix.get(..error.valid_up_to()).and_then(|head| std::str::from_utf8(head).ok())
-        }
+        Err(error) if error.error_len().is_none() => prefix
+            .get(..error.valid_up_to())
+            .and_then(|head| std::str::from_utf8(head).ok()),
         Err(_) => None,
     };
     if let Some(text) = valid {
         return is_plain(text).then(|| text.to_owned());
     }
     // These five bytes stand for no character in Windows-1252.
-    if prefix.iter().any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d)) {
+    if prefix
+        .iter()
+        .any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d))
+    {
         return None;
     }
     let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(prefix);
@@ -203,17 +218,31 @@ fn is_plain(text: &str) -> bool {
 /// generic or unknown declaration, and a name without a known extension, say nothing and agree.
 #[must_use]
 pub fn agrees(declared_mime: Option<&str>, file_name: &str, kind: FileKind) -> bool {
-    let declared = declared_mime
-        .map(|mime| mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let declared = declared_mime.map(|mime| {
+        mime.split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
+    });
     let by_mime = declared.as_deref().and_then(kinds_of_mime);
-    let extension =
-        file_name.rsplit_once('.').map(|(_, extension)| extension.trim().to_ascii_lowercase());
+    let extension = file_name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.trim().to_ascii_lowercase());
     let by_name = extension.as_deref().and_then(kinds_of_extension);
-    [by_mime, by_name].into_iter().flatten().all(|kinds| kinds.contains(&kind))
+    [by_mime, by_name]
+        .into_iter()
+        .flatten()
+        .all(|kinds| kinds.contains(&kind))
 }
 
 /// Programs save HTML or RTF under the name `.doc`, and Word opens it: common in records systems.
-const WORD: &[FileKind] = &[FileKind::OfficeBinary, FileKind::Rtf, FileKind::Html, FileKind::Docx];
+const WORD: &[FileKind] = &[
+    FileKind::OfficeBinary,
+    FileKind::Rtf,
+    FileKind::Html,
+    FileKind::Docx,
+];
 /// A file of Office 2007 or later; one protected by a password has the container of the older formats.
 const DOCX: &[FileKind] = &[FileKind::Docx, FileKind::OfficeBinary];
 const XLSX: &[FileKind] = &[FileKind::Xlsx, FileKind::OfficeBinary];

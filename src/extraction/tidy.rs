@@ -45,7 +45,8 @@ pub(super) fn tidy(raw: &str) -> String {
 
 /// Whether `text` holds no control character that [`tidy`] would have removed.
 pub(super) fn is_tidy(text: &str) -> bool {
-    text.chars().all(|character| matches!(character, '\n' | '\t') || !character.is_control())
+    text.chars()
+        .all(|character| matches!(character, '\n' | '\t') || !character.is_control())
 }
 
 /// PDF fonts often map one glyph to U+FB01 and its like; the word is then not found as it is typed.
@@ -72,7 +73,10 @@ mod tests {
 
     #[test]
     fn control_characters_vanish_and_meaning_stays() {
-        assert_eq!(tidy("\u{feff}kg/m²\0 ef\u{fb01}\u{200b}cient\u{7}\t5 µg"), "kg/m² efficient\t5 µg");
+        assert_eq!(
+            tidy("\u{feff}kg/m²\0 ef\u{fb01}\u{200b}cient\u{7}\t5 µg"),
+            "kg/m² efficient\t5 µg"
+        );
     }
 
     #[test]

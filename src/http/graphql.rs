@@ -15,14 +15,23 @@ use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
 use crate::domains::patients::loaders::ContactsLoader;
 use crate::error::{Error, Result};
+use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
 
+/// Nesting of brackets the parser follows before it gives up.
+const RECURSION: usize = 64;
 const RESPONSE_JSON: &str = "application/graphql-response+json";
+
+/// Directives on one field: none of ours needs more, and each costs.
+const MAX_DIRECTIVES: usize = 10;
 
 /// The schema with its limits.
 pub(super) fn schema(app: &App) -> AnamnesisSchema {
-    let mut schema =
-        builder().limit_depth(app.config.max_depth).limit_complexity(app.config.max_complexity).limit_directives(20);
+    let mut schema = builder()
+        .limit_directives(MAX_DIRECTIVES)
+        .limit_recursive_depth(RECURSION)
+        .extension(Limits::of(&app.config))
+        .extension(app.persisted.clone());
     if !app.config.introspection_open() {
         schema = schema.disable_introspection();
     }
@@ -75,6 +84,13 @@ async fn execute(
     if safe && !is_query(&mut request) {
         let mut response = respond(failed(Error::bad_input("only queries may be sent by GET")), modern, request_id);
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        return response;
+    }
+    if let Err(error) = edge.rate.check(&parts) {
+        let wait = if let Error::RateLimited(seconds) = error { seconds } else { 1 };
+        let mut response = respond(failed(error), modern, request_id);
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
         return response;
     }
     let ctx = RequestContext::new(edge.app.clone(), parts);

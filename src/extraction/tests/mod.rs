@@ -5,6 +5,10 @@ mod docx;
 mod errors;
 mod markup;
 mod pdf;
+#[expect(
+    dead_code,
+    reason = "some of the files are only for the tests of the child process"
+)]
 mod samples;
 mod sniffing;
 

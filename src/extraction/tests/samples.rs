@@ -15,22 +15,29 @@ const GIB_IN_MIB: usize = 1024;
 /// A PDF of the numbered objects, with a right cross-reference table. Object 1 is the catalogue.
 pub fn pdf(objects: &[(usize, Vec<u8>)], trailer: &str) -> Vec<u8> {
     let mut out = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec();
-    let size = objects.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+    let size = objects
+        .iter()
+        .map(|(number, _)| number + 1)
+        .max()
+        .unwrap_or(1);
     let mut offsets = vec![0; size];
     for (number, body) in objects {
         offsets[*number] = out.len();
-        write!(out, "{number} 0 obj\n").unwrap();
+        writeln!(out, "{number} 0 obj").unwrap();
         out.extend_from_slice(body);
         out.extend_from_slice(b"\nendobj\n");
     }
     let xref = out.len();
     write!(out, "xref\n0 {size}\n0000000000 65535 f \n").unwrap();
     for offset in offsets.iter().skip(1) {
-        write!(out, "{offset:010} 00000 n \n").unwrap();
+        writeln!(out, "{offset:010} 00000 n ").unwrap();
     }
     let trailer = trailer.replace("{xref}", &xref.to_string());
-    write!(out, "trailer\n<</Size {size}/Root 1 0 R{trailer}>>\nstartxref\n{xref}\n%%EOF\n")
-        .unwrap();
+    write!(
+        out,
+        "trailer\n<</Size {size}/Root 1 0 R{trailer}>>\nstartxref\n{xref}\n%%EOF\n"
+    )
+    .unwrap();
     out
 }
 
@@ -46,11 +53,13 @@ pub fn stream(data: &[u8], entries: &str) -> Vec<u8> {
 pub fn packed_stream(data: &[u8], entries: &str) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(data).unwrap();
-    stream(&encoder.finish().unwrap(), &format!("{entries}/Filter/FlateDecode"))
+    stream(
+        &encoder.finish().unwrap(),
+        &format!("{entries}/Filter/FlateDecode"),
+    )
 }
 
-const FONT: &str =
-    "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>";
+const FONT: &str = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>";
 
 /// The content of a page that shows the lines, in Windows-1252 as the font asks.
 fn page_content(text: &str) -> Vec<u8> {
@@ -73,11 +82,13 @@ fn page_content(text: &str) -> Vec<u8> {
 /// A PDF with a page for each text; an empty text makes a page that is only a picture.
 pub fn pdf_of_pages(texts: &[&str]) -> Vec<u8> {
     let first_page = 4;
-    let kids: String =
-        (0..texts.len()).map(|index| format!("{} 0 R ", first_page + 2 * index)).collect();
+    let kids = references((0..texts.len()).map(|index| first_page + 2 * index));
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
-        (2, format!("<</Type/Pages/Kids[{kids}]/Count {}>>", texts.len()).into_bytes()),
+        (
+            2,
+            format!("<</Type/Pages/Kids[{kids}]/Count {}>>", texts.len()).into_bytes(),
+        ),
         (3, FONT.into()),
     ];
     for (index, text) in texts.iter().enumerate() {
@@ -91,6 +102,13 @@ pub fn pdf_of_pages(texts: &[&str]) -> Vec<u8> {
         objects.push((number + 1, packed_stream(&content, "")));
     }
     pdf(&objects, "")
+}
+
+fn references(numbers: impl Iterator<Item = usize>) -> String {
+    numbers
+        .map(|number| format!("{number} 0 R"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn page(content: usize, entries: &str) -> Vec<u8> {
@@ -140,7 +158,10 @@ pub fn pdf_page_tree_loop() -> Vec<u8> {
     let objects = [
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
         (2, b"<</Type/Pages/Kids[3 0 R 3 0 R]/Count 2>>".to_vec()),
-        (3, b"<</Type/Pages/Parent 2 0 R/Kids[2 0 R 2 0 R]/Count 2>>".to_vec()),
+        (
+            3,
+            b"<</Type/Pages/Parent 2 0 R/Kids[2 0 R 2 0 R]/Count 2>>".to_vec(),
+        ),
     ];
     pdf(&objects, "")
 }
@@ -153,17 +174,23 @@ pub fn pdf_endless() -> Vec<u8> {
         let node = format!("<</Type/Pages/Count 2000000000/Kids[{kids}]>>");
         objects.push((number, node.into_bytes()));
     }
-    objects.push((12, b"<</Type/Page/Parent 11 0 R/MediaBox[0 0 9 9]/Contents 13 0 R>>".to_vec()));
+    objects.push((
+        12,
+        b"<</Type/Page/Parent 11 0 R/MediaBox[0 0 9 9]/Contents 13 0 R>>".to_vec(),
+    ));
     objects.push((13, stream(b"", "")));
     pdf(&objects, "")
 }
 
 /// `count` pages that are all the same content.
 pub fn pdf_many_pages(count: usize) -> Vec<u8> {
-    let kids: String = (0..count).map(|index| format!("{} 0 R ", 10 + index)).collect();
+    let kids = references((0..count).map(|index| 10 + index));
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
-        (2, format!("<</Type/Pages/Kids[{kids}]/Count {count}>>").into_bytes()),
+        (
+            2,
+            format!("<</Type/Pages/Kids[{kids}]/Count {count}>>").into_bytes(),
+        ),
         (3, FONT.into()),
         (5, stream(&page_content("again"), "")),
     ];
@@ -173,7 +200,11 @@ pub fn pdf_many_pages(count: usize) -> Vec<u8> {
 
 /// The cross-reference table names itself as the one before.
 pub fn pdf_xref_loop() -> Vec<u8> {
-    pdf_of_content(stream(&page_content("found all the same"), ""), Vec::new(), "/Prev {xref}")
+    pdf_of_content(
+        stream(&page_content("found all the same"), ""),
+        Vec::new(),
+        "/Prev {xref}",
+    )
 }
 
 /// Page content of a gibibyte of blanks.
@@ -193,8 +224,9 @@ pub fn pdf_form_doubling() -> Vec<u8> {
         );
         stream(content, &entries)
     };
-    let mut forms: Vec<_> =
-        (6..16).map(|number| (number, form(number + 1, &b"/X Do ".repeat(10)))).collect();
+    let mut forms: Vec<_> = (6..16)
+        .map(|number| (number, form(number + 1, &b"/X Do ".repeat(10))))
+        .collect();
     forms.push((16, form(16, b"0 0 1 1 re f")));
     pdf_of_content(stream(b"/X Do", ""), forms, "")
 }
@@ -239,7 +271,9 @@ pub fn pdf_repeated_content() -> Vec<u8> {
 pub fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in parts {
-        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file(*name, zip::write::SimpleFileOptions::default())
+            .unwrap();
         writer.write_all(content).unwrap();
     }
     writer.finish().unwrap().into_inner()
@@ -248,7 +282,7 @@ pub fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
 const CONTENT_TYPES: &[u8] =
     br#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>"#;
 
-/// A WordprocessingML part with the root element and content given.
+/// A `WordprocessingML` part with the root element and content given.
 pub fn word_part(root: &str, content: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\
@@ -265,20 +299,27 @@ pub fn docx(body: &str) -> Vec<u8> {
 
 /// A DOCX whose main part is the bytes given.
 pub fn docx_of_document(document: &[u8]) -> Vec<u8> {
-    archive(&[("[Content_Types].xml", CONTENT_TYPES), ("word/document.xml", document)])
+    archive(&[
+        ("[Content_Types].xml", CONTENT_TYPES),
+        ("word/document.xml", document),
+    ])
 }
 
-/// A DOCX whose main part unpacks to a gibibyte of zeros, while the archive declares 100 bytes.
-pub fn docx_bomb() -> Vec<u8> {
+/// A DOCX whose main part unpacks to a gibibyte of zeros; the archive declares the size given.
+pub fn docx_bomb(declared: u32) -> Vec<u8> {
     let mut raw = RawArchive::default();
-    raw.add("word/document.xml", &deflated_run(0, GIB_IN_MIB), 100);
+    raw.add("word/document.xml", &deflated_run(0, GIB_IN_MIB), declared);
     raw.finish()
 }
 
 /// A DOCX of very many empty entries.
 pub fn docx_many_entries(count: usize) -> Vec<u8> {
     let mut raw = RawArchive::default();
-    raw.add("word/document.xml", &deflate(word_part("document", "").as_bytes()), 0);
+    raw.add(
+        "word/document.xml",
+        &deflate(word_part("document", "").as_bytes()),
+        0,
+    );
     for number in 0..count {
         raw.add(&format!("word/media/{number}"), &[3, 0], 0);
     }
@@ -287,12 +328,14 @@ pub fn docx_many_entries(count: usize) -> Vec<u8> {
 
 /// Entities defined by entities: nine levels of ten.
 pub fn docx_entity_expansion() -> Vec<u8> {
-    let mut declaration = "<!DOCTYPE d [<!ENTITY e0 \"lol\">".to_owned();
-    for level in 1..10 {
+    let levels = (1..10).map(|level| {
         let inner = format!("&e{};", level - 1).repeat(10);
-        declaration.push_str(&format!("<!ENTITY e{level} \"{inner}\">"));
-    }
-    let document = format!("<?xml version=\"1.0\"?>{declaration}]><d><t>&e9;</t></d>");
+        format!("<!ENTITY e{level} \"{inner}\">")
+    });
+    let document = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE d [<!ENTITY e0 \"lol\">{}]><d><t>&e9;</t></d>",
+        levels.collect::<Vec<_>>().concat()
+    );
     docx_of_document(document.as_bytes())
 }
 
@@ -331,7 +374,11 @@ impl RawArchive {
         for field in [20_u16, 0, 8, 0, 0x21] {
             header.extend_from_slice(&field.to_le_bytes());
         }
-        for field in [Crc::new().sum(), u32::try_from(packed.len()).unwrap(), declared] {
+        for field in [
+            Crc::new().sum(),
+            u32::try_from(packed.len()).unwrap(),
+            declared,
+        ] {
             header.extend_from_slice(&field.to_le_bytes());
         }
         header.extend_from_slice(&u16::try_from(name.len()).unwrap().to_le_bytes());
