@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
-use diesel::prelude::{BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _};
+use diesel::pg::Pg;
+use diesel::prelude::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _};
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
@@ -32,13 +33,7 @@ pub(in crate::domains::patients) async fn teams_of(
         .await?)
 }
 
-/// Newest first.
-pub(in crate::domains::patients) async fn relationships_page(
-    mut db: &AsyncPgConnection,
-    facility: FacilityId,
-    filter: RelationshipFilter,
-    page: PageRequest<CareRelationshipId>,
-) -> Result<Vec<CareRelationship>> {
+fn relationships(facility: FacilityId, filter: RelationshipFilter) -> care_relationships::BoxedQuery<'static, Pg> {
     let mut listed = care_relationships::table.filter(care_relationships::facility_id.eq(facility)).into_boxed();
     if let Some(patient) = filter.patient {
         listed = listed.filter(care_relationships::patient_id.eq(patient));
@@ -49,6 +44,17 @@ pub(in crate::domains::patients) async fn relationships_page(
     if !filter.ended {
         listed = listed.filter(care_relationships::ended_at.is_null());
     }
+    listed
+}
+
+/// Newest first.
+pub(in crate::domains::patients) async fn relationships_page(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    filter: RelationshipFilter,
+    page: PageRequest<CareRelationshipId>,
+) -> Result<Vec<CareRelationship>> {
+    let mut listed = relationships(facility, filter);
     if let Some(after) = page.after {
         listed = listed.filter(care_relationships::id.lt(after));
     }
@@ -65,17 +71,7 @@ pub(in crate::domains::patients) async fn count_relationships(
     facility: FacilityId,
     filter: RelationshipFilter,
 ) -> Result<i64> {
-    let mut listed = care_relationships::table.filter(care_relationships::facility_id.eq(facility)).into_boxed();
-    if let Some(patient) = filter.patient {
-        listed = listed.filter(care_relationships::patient_id.eq(patient));
-    }
-    if let Some(user) = filter.user {
-        listed = listed.filter(care_relationships::user_id.eq(user));
-    }
-    if !filter.ended {
-        listed = listed.filter(care_relationships::ended_at.is_null());
-    }
-    Ok(listed.count().get_result(&mut db).await?)
+    Ok(relationships(facility, filter).count().get_result(&mut db).await?)
 }
 
 pub(in crate::domains::patients) async fn find_relationship(
@@ -172,6 +168,11 @@ pub(in crate::domains::patients) async fn find_access(
         .optional()?)
 }
 
+fn accesses(facility: FacilityId, unreviewed_only: bool) -> break_glass_accesses::BoxedQuery<'static, Pg> {
+    let listed = break_glass_accesses::table.filter(break_glass_accesses::facility_id.eq(facility)).into_boxed();
+    if unreviewed_only { listed.filter(break_glass_accesses::reviewed_at.is_null()) } else { listed }
+}
+
 /// Newest first.
 pub(in crate::domains::patients) async fn accesses_page(
     mut db: &AsyncPgConnection,
@@ -179,10 +180,7 @@ pub(in crate::domains::patients) async fn accesses_page(
     unreviewed_only: bool,
     page: PageRequest<BreakGlassId>,
 ) -> Result<Vec<BreakGlassRow>> {
-    let mut listed = break_glass_accesses::table.filter(break_glass_accesses::facility_id.eq(facility)).into_boxed();
-    if unreviewed_only {
-        listed = listed.filter(break_glass_accesses::reviewed_at.is_null());
-    }
+    let mut listed = accesses(facility, unreviewed_only);
     if let Some(after) = page.after {
         listed = listed.filter(break_glass_accesses::id.lt(after));
     }
@@ -199,12 +197,7 @@ pub(in crate::domains::patients) async fn count_accesses(
     facility: FacilityId,
     unreviewed_only: bool,
 ) -> Result<i64> {
-    Ok(break_glass_accesses::table
-        .filter(break_glass_accesses::facility_id.eq(facility))
-        .filter(break_glass_accesses::reviewed_at.is_null().or(!unreviewed_only))
-        .count()
-        .get_result(&mut db)
-        .await?)
+    Ok(accesses(facility, unreviewed_only).count().get_result(&mut db).await?)
 }
 
 /// False when it has been reviewed.

@@ -1,7 +1,7 @@
 //! Blind index terms: stored, and looked up.
 
 use diesel::QueryableByName;
-use diesel::prelude::{ExpressionMethods as _, QueryDsl as _};
+use diesel::prelude::ExpressionMethods as _;
 use diesel::sql_types::{Array, BigInt, Bool, SmallInt, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;

@@ -14,7 +14,7 @@ use chrono::{Datelike as _, NaiveDate};
 
 pub(super) use care::{break_glass_reason, review_note};
 pub(super) use parts::{allergy, changed_allergy, changed_contact, changed_coverage, contact, coverage, no_overlap};
-pub(super) use patient::{Registration, changed_fields, changed_patient, registration};
+pub(super) use patient::{changed_fields, changed_patient, registration};
 pub(super) use visit::{changed_visit, diagnosis_code, visit};
 
 use super::model::Refusal;

@@ -8,15 +8,10 @@ mod visit;
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, NaiveDate, Utc};
 
-pub use care::{
-    BreakGlassAccess, BreakGlassAccessConnection, BreakGlassAccessEdge, CareRelationship, CareRelationshipConnection,
-    CareRelationshipEdge,
-};
+pub use care::{BreakGlassAccess, BreakGlassAccessConnection, CareRelationship, CareRelationshipConnection};
 pub use parts::{PatientAllergy, PatientContact, PatientCoverage};
-pub use search::{PatientDuplicate, PatientMatch, PatientSearchConnection, PatientSearchEdge};
-pub use visit::{
-    Icd10Code, PatientVisit, PatientVisitConnection, PatientVisitEdge, VisitDiagnosis, VisitMedication, VisitVitals,
-};
+pub use search::{PatientDuplicate, PatientMatch, PatientSearchConnection};
+pub use visit::{Icd10Code, PatientVisit, PatientVisitConnection};
 
 use crate::domains::patients::loaders::{
     AllergiesLoader, CareTeamLoader, ContactsLoader, CoveragesLoader, VisitCountLoader, VisitPage, VisitsLoader, load,
