@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Request, Response as GraphqlResponse, ServerError};
 use async_graphql_axum::GraphQLRequest;
 use axum::extract::{FromRequestParts, State};
@@ -13,8 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::identity::loaders::UserLoader;
-use crate::domains::patients::loaders::ContactsLoader;
+use crate::domains::{identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
@@ -110,10 +108,8 @@ async fn execute(
 
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
-    request
-        .data(ctx.clone())
-        .data(DataLoader::new(UserLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(ContactsLoader(ctx.clone()), tokio::spawn))
+    let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
+    patients::loaders::attach(request, ctx)
 }
 
 fn is_query(request: &mut Request) -> bool {
