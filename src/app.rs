@@ -53,7 +53,7 @@ impl App {
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
             persisted: Persisted::new(allowed),
-            keys: KeyStore::new(&keyring),
+            keys: KeyStore::new(&keyring, config.keyring.clone()),
             lookup: keyring.lookup_key()?,
             passwords: Passwords::default(),
             keyring,
@@ -81,5 +81,16 @@ impl App {
         let session = Session::open(&self.database, Mode::Write, Binding::System { facility }, now).await?;
         self.keys.ensure(facility, now, session.connection()?).await?;
         session.end(true).await
+    }
+
+    /// Whether the keys of a facility can be unwrapped.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it has none; a fault when they cannot, or the database cannot be reached.
+    pub async fn keys_work(&self, facility: FacilityId) -> Result<()> {
+        let session =
+            Session::open(&self.database, Mode::Read, Binding::System { facility }, self.clock.now()).await?;
+        self.keys.of(facility, session.bound().key_epoch, session.connection()?).await?;
+        session.end(false).await
     }
 }
