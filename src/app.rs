@@ -9,8 +9,9 @@ use crate::access::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::crypto::{KeyStore, Keyring};
-use crate::db::{Database, DatabaseOptions};
+use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::error::{Error, Result};
+use crate::ids::FacilityId;
 use crate::jobs::Jobs;
 
 /// The shared parts of the process.
@@ -43,12 +44,31 @@ impl App {
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes)))?,
-            keys: KeyStore::new(Arc::clone(&keyring)),
+            keys: KeyStore::new(&keyring)?,
             keyring,
             database,
             clock,
             jobs: Jobs::default(),
             config,
         }))
+    }
+
+    /// Makes what every request relies on and a fresh database lacks: the platform's keys.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn prepare(&self) -> Result<()> {
+        self.ensure_keys(FacilityId::PLATFORM).await
+    }
+
+    /// Makes the keys of a facility unless it has some.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn ensure_keys(&self, facility: FacilityId) -> Result<()> {
+        let now = self.clock.now();
+        let session = Session::open(&self.database, Mode::Write, Binding::System { facility }, now).await?;
+        self.keys.ensure(facility, now, session.connection()?).await?;
+        session.end(true).await
     }
 }

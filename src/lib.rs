@@ -22,3 +22,5 @@ pub mod embedding;
 pub mod extraction;
 pub mod provision;
 pub mod app;
+pub mod telemetry;
+pub mod cli;

@@ -1,2 +1,7 @@
 //! The `anamnesis` program: parses the command line and runs.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anamnesis::cli::main()
+}

@@ -108,7 +108,7 @@ impl KeyStore {
             let binding = Binding { facility: facility.uuid(), purpose, version };
             let key = self.masters.by_id(&row.master_key_id)?.unwrap(&row.wrapped_key, &binding)?;
             match (purpose, row.state.as_str()) {
-                (KeyPurpose::Index, _) => index = Some(IndexKey::new(&key, facility.uuid())),
+                (KeyPurpose::Index, _) => index = Some(IndexKey::of_facility(&key, facility.uuid())?),
                 (KeyPurpose::Data, "active") => active = Some(DataKey::new(version, &key)),
                 (KeyPurpose::Data, _) => older.push(DataKey::new(version, &key)),
             }
@@ -121,6 +121,24 @@ impl KeyStore {
             // Shredded: what was encrypted is gone, and says so to nobody.
             _ => Err(Error::NotFound),
         }
+    }
+
+    /// Makes the first keys of a facility unless it has some. Two processes at once make them once.
+    ///
+    /// # Errors
+    /// As [`KeyStore::create`].
+    pub(crate) async fn ensure(
+        &self,
+        facility: FacilityId,
+        now: chrono::DateTime<chrono::Utc>,
+        mut db: &AsyncPgConnection,
+    ) -> Result<()> {
+        sql("SELECT id FROM facilities WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(facility).execute(&mut db).await?;
+        let present = sql("SELECT version FROM facility_keys WHERE facility_id = $1")
+            .bind::<SqlUuid, _>(facility)
+            .execute(&mut db)
+            .await?;
+        if present == 0 { self.create(facility, now, db).await } else { Ok(()) }
     }
 
     /// Makes the first keys of a facility, in the transaction that makes the facility.

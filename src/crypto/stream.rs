@@ -15,8 +15,8 @@
 //! - what [`Opener::push`] gives is authentic and in its place, but only [`Opener::finish`] says that
 //!   nothing is missing behind it. Whoever must not act on a part waits for it.
 //!
-//! It neither reads nor writes: bytes are pushed in and come out. It does not compress, and hides the
-//! length of the file only by nothing at all.
+//! It neither reads nor writes: bytes are pushed in and come out. It does not compress, and does not
+//! hide how long a file is.
 
 use std::fmt;
 
@@ -130,18 +130,17 @@ impl Segments {
 
     /// Takes from `chunk` until a segment is known not to be the last; that segment, if there is one.
     fn fill(&mut self, chunk: &mut Bytes) -> Option<Vec<u8>> {
-        if chunk.is_empty() {
-            return None;
+        while !chunk.is_empty() {
+            if self.held.len() == self.full_bytes {
+                return Some(std::mem::take(&mut self.held));
+            }
+            if self.held.capacity() == 0 {
+                self.held.reserve_exact(self.capacity_bytes);
+            }
+            let take = chunk.len().min(self.full_bytes - self.held.len());
+            self.held.extend_from_slice(&chunk.split_to(take));
         }
-        if self.held.len() == self.full_bytes {
-            return Some(std::mem::take(&mut self.held));
-        }
-        if self.held.capacity() == 0 {
-            self.held.reserve_exact(self.capacity_bytes);
-        }
-        let take = chunk.len().min(self.full_bytes - self.held.len());
-        self.held.extend_from_slice(&chunk.split_to(take));
-        self.fill(chunk)
+        None
     }
 }
 

@@ -4,3 +4,14 @@
 //! identity < facilities < patients < documents.
 
 pub mod patients;
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::jobs::Handlers;
+
+/// Who does which kind of job.
+#[must_use]
+pub fn job_handlers(_: &Arc<App>) -> Handlers {
+    Handlers::new()
+}

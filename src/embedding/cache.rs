@@ -85,7 +85,6 @@ impl QueryCache {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail this way")]
 mod tests {
     use std::convert::Infallible;
     use std::future::ready;

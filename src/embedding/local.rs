@@ -179,7 +179,6 @@ impl Provider for LocalProvider {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail this way")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;

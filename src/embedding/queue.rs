@@ -94,19 +94,17 @@ impl Shared {
     }
 
     fn run(&self, batch: usize, work: &Work) {
-        let mut active: Vec<Request> = Vec::new();
+        let mut active = Vec::new();
         while self.take_arrived(&mut active) {
-            let mut left = Vec::new();
-            active.retain(|request| {
-                let waits = !request.reply.is_closed();
-                if !waits {
-                    left.push(request.texts.len() - request.done.len());
-                }
-                waits
-            });
-            let mut answered: usize = left.iter().sum();
-            answered += step(&mut active, batch, work);
-            self.lock().texts -= answered;
+            let mut off = drop_abandoned(&mut active);
+            let finished = step(&mut active, batch, work, &mut off);
+            off += drop_abandoned(&mut active);
+            // Before the answers go out: whoever has one finds the room it took free again.
+            self.lock().texts -= off;
+            for (reply, answer) in finished {
+                // The caller may have gone meanwhile; then nobody wants the answer.
+                let _ = reply.send(answer);
+            }
         }
     }
 
@@ -118,37 +116,49 @@ impl Shared {
             .wake
             .wait_while(self.lock(), |state| idle && state.arrived.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
-        active.extend(state.arrived.drain(..));
+        active.append(&mut state.arrived);
         !state.closed
     }
 }
 
-/// Works on one batch and answers the requests it completes; the others go to the back. Gives the number of texts
-/// that are off the queue.
-fn step(active: &mut Vec<Request>, batch: usize, work: &Work) -> usize {
+/// Drops the requests whose callers have gone. Gives the number of texts that are off the queue with them.
+fn drop_abandoned(active: &mut Vec<Request>) -> usize {
+    active
+        .extract_if(.., |request| request.reply.is_closed())
+        .map(|request| request.texts.len() - request.done.len())
+        .sum()
+}
+
+/// Works on one batch. Gives the requests that are done with, each with its answer; those that have more texts go
+/// to the back. Adds to `off` the number of texts that are off the queue.
+fn step(
+    active: &mut Vec<Request>,
+    batch: usize,
+    work: &Work,
+    off: &mut usize,
+) -> Vec<(oneshot::Sender<Answer>, Answer)> {
     let shares = deal(active, batch);
     let answers = work_on(active, &shares, work);
     let served: Vec<Request> = active.drain(..shares.len()).collect();
-    let mut off = 0;
+    let mut finished = Vec::new();
     for (mut request, answer) in served.into_iter().zip(answers) {
-        let (answer, texts) = match answer {
+        match answer {
             Ok(vectors) => {
-                let texts = vectors.len();
+                *off += vectors.len();
                 request.done.extend(vectors);
                 if request.done.len() < request.texts.len() {
                     active.push(request);
-                    off += texts;
-                    continue;
+                } else {
+                    finished.push((request.reply, Ok(request.done)));
                 }
-                (Ok(request.done), texts)
             }
-            Err(error) => (Err(error), request.texts.len() - request.done.len()),
-        };
-        off += texts;
-        // The caller may have gone meanwhile; then nobody wants the answer.
-        let _ = request.reply.send(answer);
+            Err(error) => {
+                *off += request.texts.len() - request.done.len();
+                finished.push((request.reply, Err(error)));
+            }
+        }
     }
-    off
+    finished
 }
 
 /// How many texts of each of the first requests go into the next batch: one of each in turn, from the front, until
@@ -199,7 +209,6 @@ fn attempt(work: &Work, texts: &[&str]) -> Answer {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail this way")]
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -337,7 +346,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_needs_no_thread() {
-        let lane = Lane::start("test", 8, 8, Box::new(|_| panic!("no work expected"))).unwrap();
+        let lane = Lane::start("test", 8, 8, Box::new(|_| unreachable!("no work expected"))).unwrap();
         assert_eq!(lane.embed(Vec::new()).await, Ok(Vec::new()));
     }
 

@@ -4,6 +4,7 @@
 use async_graphql::{Response, ServerError, Value};
 use uuid::Uuid;
 
+use super::loaders::LoadError;
 use crate::error::Error;
 
 /// Gives every error of a response its code and hides what is ours.
@@ -14,14 +15,19 @@ pub fn seal(response: &mut Response, request_id: Uuid) {
 }
 
 fn seal_one(error: &mut ServerError, request_id: Uuid) {
-    let code = match error.source::<Error>() {
-        Some(ours) => {
-            if ours.is_fault() {
+    if let Some(LoadError(shared)) = error.source::<LoadError>().cloned() {
+        error.source = Some(shared);
+    }
+    let ours = error.source::<Error>().map(|ours| (ours.code(), ours.is_fault(), ours.to_string()));
+    let code = match ours {
+        Some((code, true, sentence)) => {
+            if let Some(ours) = error.source::<Error>() {
                 log_fault(ours, request_id);
-                error.message = format!("{ours}; quote request {request_id}");
             }
-            ours.code()
+            error.message = format!("{sentence}; quote request {request_id}");
+            code
         }
+        Some((code, false, _)) => code,
         // A resolver error that is not ours is a fault of ours; without a path it is the document's.
         None if error.source.is_some() => {
             tracing::error!(%request_id, "a resolver failed with an unknown error");

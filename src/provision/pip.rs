@@ -328,7 +328,15 @@ pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
 
 /// Lower-case hexadecimal.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(
+        String::with_capacity(bytes.len() * 2),
+        |mut text, byte| {
+            for half in [byte >> 4, byte & 0xf] {
+                text.push(char::from_digit(u32::from(half), 16).unwrap_or('?'));
+            }
+            text
+        },
+    )
 }
 
 #[cfg(test)]

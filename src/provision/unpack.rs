@@ -149,9 +149,7 @@ fn everything(file: &Path, into: &Path, wanted: fn(&Path) -> bool) -> Result<(),
         }
         let mode = entry.unix_mode().map_or(FILE_MODE, |mode| mode & 0o755) | 0o600;
         let target = into.join(&path);
-        left = left
-            .checked_sub(write_out(&mut entry, &target, mode, left)?)
-            .unwrap_or_default();
+        left -= write_out(&mut entry, &target, mode, left)?;
     }
     Ok(())
 }
@@ -169,7 +167,7 @@ fn within(name: &str) -> Result<PathBuf, Fault> {
     }
 }
 
-/// Writes a new file of at most `limit` bytes and gives its size.
+/// Writes a new file of at most `limit` bytes, or fails; gives its size.
 fn write_out(source: &mut impl Read, target: &Path, mode: u32, limit: u64) -> Result<u64, Fault> {
     if let Some(folder) = target.parent() {
         create_folders(folder, FOLDER_MODE).map_err(Fault::io(folder))?;

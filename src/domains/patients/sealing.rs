@@ -91,7 +91,7 @@ pub(super) fn seal_identity(keys: &FacilityKeys, id: PatientId, identity: &Ident
     };
     Ok(SealedIdentity {
         mrn_ciphertext: text(MRN, &identity.mrn)?,
-        mrn_index: blind_index::mrn(&keys.index, &identity.mrn),
+        mrn_index: keys.index.mrn(identity.mrn.reveal()).ok_or_else(|| Error::internal("a blank record number"))?,
         given_name_ciphertext: text(GIVEN_NAME, &identity.given_name)?,
         middle_name_ciphertext: optional(MIDDLE_NAME, &identity.middle_name)?,
         family_name_ciphertext: text(FAMILY_NAME, &identity.family_name)?,
@@ -102,4 +102,22 @@ pub(super) fn seal_identity(keys: &FacilityKeys, id: PatientId, identity: &Ident
         email_ciphertext: optional(EMAIL, &identity.email)?,
         address_ciphertext: optional(ADDRESS, &address)?,
     })
+}
+
+/// Every term a patient can be found by.
+pub(super) fn terms(keys: &FacilityKeys, identity: &Identity) -> Vec<i64> {
+    fn some(value: Option<&Phi<String>>) -> Option<&str> {
+        value.map(Phi::reveal_str)
+    }
+    let names = [Some(&identity.given_name), identity.middle_name.as_ref(), identity.preferred_name.as_ref()];
+    let searched = blind_index::Identity {
+        given_names: names.into_iter().filter_map(some).collect(),
+        family_names: vec![identity.family_name.reveal()],
+        birth_date: Some(*identity.birth_date.reveal()),
+        phones: some(identity.phone.as_ref()).into_iter().collect(),
+        emails: some(identity.email.as_ref()).into_iter().collect(),
+        ssn: some(identity.ssn.as_ref()),
+        mrn: Some(identity.mrn.reveal()),
+    };
+    keys.index.terms_of(&searched).into_iter().map(|term| term.hash).collect()
 }

@@ -6,7 +6,7 @@ use super::model::{Contact, NewPatient, NewTerm, Patient, PatientStatus, Refusal
 use super::{policy, repository, sealing, validation};
 use crate::access::{Once, RequestContext, Subject};
 use crate::error::{Error, Result, Stop};
-use crate::ids::{PatientId, TypedId as _, new_id};
+use crate::ids::{PatientId, new_id};
 use crate::pagination::{Page, PageRequest};
 
 /// One patient.

@@ -1,7 +1,5 @@
 //! The provider against a server on this machine that answers from a script.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail this way")]
-
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Mutex;

@@ -7,15 +7,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anamnesis::config::Secret;
 use anamnesis::db::embedded::{Embedded, EmbeddedOptions};
 use anamnesis::provision;
+use tokio::sync::Mutex;
 
-/// Two runs at once, as root or not, must not meet: everything of a run is below one folder of its own.
+/// A PostgreSQL of this run alone, with the migrated template in it.
 pub struct Cluster {
     embedded: Embedded,
     next: AtomicU32,
-    admin: tokio::sync::Mutex<()>,
+    // Cloning locks the template: one at a time.
+    admin: Mutex<()>,
 }
 
 const TEMPLATE: &str = "anamnesis_template";
+const OWNER: &str = "anamnesis_owner";
+const SERVER: &str = "anamnesis_server";
 
 /// The runtime that outlives the tests; each test brings its own besides.
 pub fn runtime() -> &'static tokio::runtime::Runtime {
@@ -23,7 +27,77 @@ pub fn runtime() -> &'static tokio::runtime::Runtime {
     RUNTIME.get_or_init(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap())
 }
 
+/// The cluster, started by whichever test comes first.
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| std::thread::spawn(|| runtime().block_on(Cluster::start())).join().unwrap())
+}
+
+/// The program under test.
+pub fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_anamnesis"))
+}
+
+/// Runs statements as the superuser, outside any transaction.
+pub async fn execute(url: &str, statements: &[&str]) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let driving = tokio::spawn(connection);
+    for statement in statements {
+        client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    }
+    drop(client);
+    driving.await.unwrap().unwrap();
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let cache = provision::CacheDir::for_this_user();
+        let dist = tokio::task::spawn_blocking(move || provision::postgres(&cache, &mut provision::Quiet)).await.unwrap().unwrap();
+        let embedded = Embedded::start(EmbeddedOptions::for_tests(dist, program())).await.unwrap();
+        let cluster = Self { embedded, next: AtomicU32::new(0), admin: Mutex::new(()) };
+        execute(
+            &cluster.url("postgres", "postgres"),
+            &[
+                "CREATE ROLE anamnesis_owner LOGIN CREATEROLE",
+                "CREATE ROLE anamnesis_server LOGIN NOSUPERUSER NOBYPASSRLS",
+                "CREATE DATABASE anamnesis_template OWNER anamnesis_owner",
+            ],
+        )
+        .await;
+        // The extension is the one thing that needs a superuser.
+        execute(&cluster.url(TEMPLATE, "postgres"), &["CREATE EXTENSION vector"]).await;
+        anamnesis::db::migrate::up(&Secret::new(cluster.url(TEMPLATE, OWNER))).await.unwrap();
+        cluster
+    }
+
+    fn url(&self, database: &str, user: &str) -> String {
+        self.embedded.url(database, user)
+    }
+
+    /// A database of the test's own, cloned from the template with its grants and policies.
+    pub async fn database(&self) -> TestDatabase {
+        let name = format!("t{}", self.next.fetch_add(1, Ordering::SeqCst));
+        let _one_at_a_time = self.admin.lock().await;
+        execute(
+            &self.url("postgres", "postgres"),
+            &[&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER} STRATEGY file_copy")],
+        )
+        .await;
+        TestDatabase {
+            server_url: self.url(&name, SERVER),
+            owner_url: self.url(&name, OWNER),
+            superuser_url: self.url(&name, "postgres"),
+            name,
+        }
+    }
+}
+
+/// Ways into one test's database.
+pub struct TestDatabase {
+    pub name: String,
+    /// As the server logs in: owns nothing, bypasses nothing.
+    pub server_url: String,
+    pub owner_url: String,
+    /// For what only an attacker with the disk could do.
+    pub superuser_url: String,
 }

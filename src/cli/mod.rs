@@ -1,0 +1,77 @@
+//! The command line: one binary, many roles. The only place that prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
+
+mod keys;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Clinical records for many facilities over one GraphQL API.
+#[derive(Debug, Parser)]
+#[command(name = "anamnesis", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API against `DATABASE_URL`; runs a worker too unless told not to.
+    Serve {
+        /// Serve only; run `anamnesis work` elsewhere.
+        #[arg(long)]
+        no_worker: bool,
+    },
+    /// Do background jobs against `DATABASE_URL`.
+    Work,
+    /// Bring the database up to this version, as the owner of the schema (`ANAMNESIS_OWNER_DATABASE_URL`).
+    Migrate,
+    /// Print the GraphQL schema.
+    Schema,
+    /// Make or change the key ring.
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
+}
+
+/// Parses the command line and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(source) = cause {
+                eprintln!("  because: {source}");
+                cause = source.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Schema => {
+            print!("{}", crate::graphql::sdl());
+            Ok(())
+        }
+        Command::Keys { command } => keys::run(command),
+        Command::Serve { no_worker } => block_on(serve::serve(Config::from_environment()?, !no_worker)),
+        Command::Work => block_on(serve::work(Config::from_environment()?)),
+        Command::Migrate => block_on(serve::migrate(Config::from_environment()?)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,95 @@
+//! Serving, working and migrating against a database of the operator's.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Failure;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crypto::Keyring;
+use crate::db::migrate as migrations;
+use crate::jobs::Worker;
+
+fn keyring(config: &Config) -> Result<Keyring, Failure> {
+    let path = config.keyring.as_deref().ok_or("ANAMNESIS_KEYRING is not set: make a key ring with `anamnesis keys init`")?;
+    Ok(Keyring::load(Path::new(path))?)
+}
+
+async fn app(config: Config) -> Result<Arc<App>, Failure> {
+    crate::telemetry::start(&config)?;
+    let keyring = keyring(&config)?;
+    let app = App::new(config, keyring, Clock::System)?;
+    app.prepare().await?;
+    Ok(app)
+}
+
+/// Serves until SIGINT or SIGTERM.
+pub(super) async fn serve(config: Config, with_worker: bool) -> Result<(), Failure> {
+    let listen = config.listen;
+    let app = app(config).await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("cannot listen on {listen}: {error}; choose another with ANAMNESIS_LISTEN"))?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    run(app, listener, stop, with_worker).await
+}
+
+/// Serves on a listener, with a worker beside it.
+pub(super) async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken, with_worker: bool) -> Result<(), Failure> {
+    let worker = with_worker.then(|| {
+        let worker = Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app));
+        let stop = stop.clone();
+        tokio::spawn(async move { worker.run(stop).await })
+    });
+    crate::http::serve(Arc::clone(&app), listener, stop.clone()).await?;
+    stop.cancel();
+    if let Some(worker) = worker {
+        worker.await?;
+    }
+    app.database.close();
+    Ok(())
+}
+
+/// Does jobs until SIGINT or SIGTERM.
+pub(super) async fn work(config: Config) -> Result<(), Failure> {
+    let app = app(config).await?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app)).run(stop).await;
+    app.database.close();
+    Ok(())
+}
+
+/// Migrates as the owner.
+pub(super) async fn migrate(config: Config) -> Result<(), Failure> {
+    let owner = config.owner_database_url.ok_or("ANAMNESIS_OWNER_DATABASE_URL is not set")?;
+    let done = migrations::up(&owner).await?;
+    for version in &done.applied {
+        println!("applied {version}");
+    }
+    println!("{}", if done.replaced { "functions and policies applied" } else { "functions and policies are current" });
+    Ok(())
+}
+
+/// Cancels on the first SIGINT or SIGTERM.
+pub(super) async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = signal(SignalKind::terminate());
+    match terminate {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+    stop.cancel();
+}

@@ -1,0 +1,3 @@
+//! Operations of the domains, through the API. Mirrors `src/domains`.
+
+mod patients;

@@ -1,0 +1,218 @@
+//! A server under test with a database of its own, and people to talk to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anamnesis::access::{Bearer, RequestContext, Role};
+use anamnesis::app::App;
+use anamnesis::clock::Clock;
+use anamnesis::config::Config;
+use anamnesis::crypto::Keyring;
+use anamnesis::crypto::keyring::Environment;
+use anamnesis::ids::{FacilityId, MemberId, SessionId, TypedId as _, UserId, new_id};
+use anamnesis::jobs::Worker;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::client::Client;
+use super::cluster::{TestDatabase, cluster, execute};
+
+/// A server of one test.
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub database: TestDatabase,
+    pub base: String,
+    /// The facility most tests play in.
+    pub facility: FacilityId,
+    /// Another one, whose data must stay invisible.
+    pub other: FacilityId,
+    pub storage: tempfile::TempDir,
+    stop: CancellationToken,
+}
+
+/// When tests play: a Monday.
+pub fn start_of_tests() -> DateTime<Utc> {
+    "2026-03-09T14:00:00Z".parse().unwrap()
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A server with further settings.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let database = cluster().database().await;
+        let storage = tempfile::tempdir().unwrap();
+        let storage_url = format!("file://{}", storage.path().display());
+        let mut values: BTreeMap<String, String> = [
+            ("ANAMNESIS_ENVIRONMENT", "development"),
+            ("DATABASE_URL", database.server_url.as_str()),
+            ("ANAMNESIS_DATABASE_POOL", "4"),
+            ("ANAMNESIS_REQUESTS_PER_MINUTE", "1000000"),
+            ("ANAMNESIS_STORAGE_URL", storage_url.as_str()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        values.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let config = Config::from_values(&values).unwrap();
+        let keyring = Keyring::generate(Environment::Development).unwrap();
+        let app = App::new(config, keyring, Clock::manual(start_of_tests())).unwrap();
+        app.prepare().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        tokio::spawn(anamnesis::http::serve(Arc::clone(&app), listener, stop.clone()));
+        let (facility, other) = (new_id(), new_id());
+        let this = Self { app, database, base, facility, other, storage, stop };
+        this.db_create_facility(facility, "Lakeside Clinic").await;
+        this.db_create_facility(other, "Hillside Clinic").await;
+        this
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: TimeDelta) {
+        self.app.clock.advance(by);
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.app.clock.now()
+    }
+
+    /// Someone who has not signed in.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.base.clone())
+    }
+
+    /// A new member of the facility with these roles, signed in.
+    pub async fn member(&self, roles: &[Role]) -> Client {
+        self.member_of(self.facility, roles).await
+    }
+
+    /// A new member of any facility with these roles, signed in.
+    pub async fn member_of(&self, facility: FacilityId, roles: &[Role]) -> Client {
+        let user = self.db_create_user().await;
+        self.db_create_member(facility, user, roles).await;
+        self.signed_in(user, facility).await
+    }
+
+    /// A client of a user with a session of their own, bound to a facility.
+    pub async fn signed_in(&self, user: UserId, facility: FacilityId) -> Client {
+        let session = self.db_create_session(user).await;
+        let token = self.app.tokens.issue(Bearer { user, session, facility }, self.now()).unwrap();
+        Client { token: Some(token), user: Some(user), ..self.anonymous() }
+    }
+
+    /// A context of the server itself.
+    pub fn system(&self, facility: FacilityId) -> RequestContext {
+        RequestContext::system(Arc::clone(&self.app), facility, "test")
+    }
+
+    /// Does every job that is due.
+    pub async fn work(&self) -> usize {
+        Worker::new(Arc::clone(&self.app), anamnesis::domains::job_handlers(&self.app)).drain().await.unwrap()
+    }
+
+    /// Runs SQL as the superuser.
+    pub async fn db_execute(&self, statement: &str) {
+        execute(&self.database.superuser_url, &[statement]).await;
+    }
+
+    /// Rows of a query as the superuser, each column as text.
+    pub async fn db_query(&self, query: &str) -> Vec<Vec<Option<String>>> {
+        query_text(&self.database.superuser_url, query).await
+    }
+
+    /// The one value of a query as the superuser.
+    pub async fn db_value(&self, query: &str) -> String {
+        self.db_query(query).await[0][0].clone().unwrap()
+    }
+
+    pub async fn db_create_facility(&self, id: FacilityId, name: &str) {
+        let statement = format!(
+            "INSERT INTO facilities (id, name, kind, time_zone, created_at, updated_at) \
+             VALUES ('{}', '{name}', 'clinic', 'America/New_York', '{now}', '{now}')",
+            id.uuid(),
+            now = self.now().to_rfc3339(),
+        );
+        self.db_execute(&statement).await;
+        self.app.ensure_keys(id).await.unwrap();
+    }
+
+    /// A login without a password: tests that sign in go through the API.
+    pub async fn db_create_user(&self) -> UserId {
+        let id: UserId = new_id();
+        let statement = format!(
+            "INSERT INTO users (id, email_ciphertext, email_index, display_name_ciphertext, created_at, updated_at) \
+             VALUES ('{0}', '', ('x' || right(replace('{0}', '-', ''), 16))::bit(64)::bigint, '', '{now}', '{now}')",
+            id.uuid(),
+            now = self.now().to_rfc3339(),
+        );
+        self.db_execute(&statement).await;
+        id
+    }
+
+    pub async fn db_create_member(&self, facility: FacilityId, user: UserId, roles: &[Role]) -> MemberId {
+        let id: MemberId = new_id();
+        let now = self.now().to_rfc3339();
+        let mut statement = format!(
+            "INSERT INTO facility_members (facility_id, id, user_id, status, joined_at, created_at, updated_at) \
+             VALUES ('{}', '{}', '{}', 'active', '{now}', '{now}', '{now}');",
+            facility.uuid(),
+            id.uuid(),
+            user.uuid(),
+        );
+        for (index, role) in roles.iter().enumerate() {
+            statement += &format!(
+                "INSERT INTO member_roles (facility_id, id, member_id, role, primary_role, created_at) \
+                 VALUES ('{}', gen_random_uuid(), '{}', '{}', {}, '{now}');",
+                facility.uuid(),
+                id.uuid(),
+                role.as_str(),
+                index == 0,
+            );
+        }
+        self.db_execute(&statement).await;
+        id
+    }
+
+    pub async fn db_create_session(&self, user: UserId) -> SessionId {
+        let id: SessionId = new_id();
+        let now = self.now();
+        let statement = format!(
+            "INSERT INTO user_sessions (id, user_id, created_at, last_refreshed_at, expires_at) \
+             VALUES ('{}', '{}', '{now}', '{now}', '{}')",
+            id.uuid(),
+            user.uuid(),
+            (now + TimeDelta::days(30)).to_rfc3339(),
+            now = now.to_rfc3339(),
+        );
+        self.db_execute(&statement).await;
+        id
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.app.database.close();
+    }
+}
+
+/// Rows of a query, each column as text.
+pub async fn query_text(url: &str, query: &str) -> Vec<Vec<Option<String>>> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let messages = client.simple_query(query).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+    messages
+        .into_iter()
+        .filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|column| row.get(column).map(ToOwned::to_owned)).collect())
+            }
+            _ => None,
+        })
+        .collect()
+}
