@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 use crate::access::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::crypto::{KeyStore, Keyring};
+use crate::crypto::blind_index::IndexKey;
+use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::error::{Error, Result};
 use crate::ids::FacilityId;
@@ -22,6 +23,8 @@ pub struct App {
     pub database: Database,
     pub keyring: Arc<Keyring>,
     pub keys: KeyStore,
+    /// Blind indexes of what belongs to no facility.
+    pub lookup: IndexKey,
     pub tokens: AccessTokens,
     pub jobs: Jobs,
 }
@@ -32,8 +35,8 @@ impl App {
     /// # Errors
     /// When a part cannot be built, or production is given development keys.
     pub fn new(config: Config, keyring: Keyring, clock: Clock) -> Result<Arc<Self>> {
-        if config.environment == Environment::Production && keyring.is_development() {
-            return Err(Error::internal("production refuses a development key ring: make one with `anamnesis keys init`"));
+        if config.environment == Environment::Production {
+            keyring.require(keyring::Environment::Production)?;
         }
         let url = config.database_url.clone().ok_or_else(|| Error::internal("DATABASE_URL is not set"))?;
         let database = Database::new(&DatabaseOptions {
@@ -43,8 +46,9 @@ impl App {
         })?;
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
-            tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes)))?,
-            keys: KeyStore::new(&keyring)?,
+            tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
+            keys: KeyStore::new(&keyring),
+            lookup: keyring.lookup_key()?,
             keyring,
             database,
             clock,

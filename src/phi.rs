@@ -116,9 +116,9 @@ impl Phi<String> {
     }
 }
 
-impl<T> From<T> for Phi<T> {
-    fn from(value: T) -> Self {
-        Self(value)
+impl From<String> for Phi<String> {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 

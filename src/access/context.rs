@@ -438,7 +438,7 @@ pub struct EnteredKeys {
 #[derive(Debug, Clone)]
 pub struct Once {
     pub key: String,
-    pub fingerprint: [u8; 32],
+    pub fingerprint: [u8; 8],
 }
 
 /// A write about to run.

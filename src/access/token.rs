@@ -49,18 +49,18 @@ impl std::fmt::Debug for AccessTokens {
 }
 
 impl AccessTokens {
-    /// The first active token key of the ring signs; all verify, so that rotating signs nobody out.
-    ///
-    /// # Errors
-    /// When the ring has no active token key.
-    pub fn new(keyring: &Keyring, lifetime: TimeDelta) -> Result<Self> {
-        let keys = keyring.token_keys();
-        let active = keys.iter().find(|key| key.active).ok_or_else(|| Error::internal("no active token key"))?;
-        Ok(Self {
-            signing: (active.id.clone(), EncodingKey::from_ed_der(active.pkcs8())),
-            verifying: keys.iter().map(|key| (key.id.clone(), DecodingKey::from_ed_der(key.public_key()))).collect(),
+    /// The active token key of the ring signs; all verify, so that rotating signs nobody out.
+    #[must_use]
+    pub fn new(keyring: &Keyring, lifetime: TimeDelta) -> Self {
+        let active = keyring.token_key();
+        Self {
+            signing: (active.id.to_owned(), EncodingKey::from_ed_der(active.pkcs8)),
+            verifying: keyring
+                .token_public_keys()
+                .map(|(id, key)| (id.to_owned(), DecodingKey::from_ed_der(&key)))
+                .collect(),
             lifetime,
-        })
+        }
     }
 
     /// How long a token lives.

@@ -29,14 +29,11 @@ pub(super) enum KeysCommand {
 pub(super) fn run(command: KeysCommand) -> Result<(), Failure> {
     match command {
         KeysCommand::Init { path, environment } => {
-            if path.exists() {
-                return Err(format!("{} exists: a key ring is never overwritten, its data would be lost", path.display()).into());
-            }
             let environment = match environment {
                 For::Development => Environment::Development,
                 For::Production => Environment::Production,
             };
-            Keyring::generate(environment)?.save(&path)?;
+            Keyring::generate(environment)?.save_new(&path)?;
             println!("made {}; keep a copy where the database is not", path.display());
             Ok(())
         }

@@ -15,7 +15,7 @@ use super::blind_index::IndexKey;
 use super::envelope::{Binding, KeyPurpose, MasterKeys};
 use super::field::{DataKey, DataKeys, FieldCipher};
 use super::keyring::Keyring;
-use super::{CryptoError, Key32};
+use super::Key32;
 use crate::db::sql;
 use crate::error::{Error, Result};
 use crate::ids::{FacilityId, TypedId as _};
@@ -58,15 +58,13 @@ struct WrappedKey {
 
 impl KeyStore {
     /// A store over the master keys of the ring.
-    ///
-    /// # Errors
-    /// When the ring has no active master key.
-    pub fn new(keyring: &Keyring) -> Result<Self, CryptoError> {
-        Ok(Self {
-            masters: keyring.master_keys()?,
+    #[must_use]
+    pub fn new(keyring: &Keyring) -> Self {
+        Self {
+            masters: keyring.master_keys(),
             cache: Cache::new(CACHED_FACILITIES),
             platform: Cache::builder().time_to_live(Duration::from_secs(PLATFORM_SECONDS)).max_capacity(1).build(),
-        })
+        }
     }
 
     /// Keys of the facility the connection is bound to.

@@ -22,6 +22,7 @@ pub mod blind_index;
 pub mod envelope;
 mod error;
 pub mod field;
+mod key_store;
 pub mod keyring;
 mod secret;
 pub mod signed_url;
@@ -31,6 +32,6 @@ pub mod token;
 
 pub use error::{CryptoError, KeyringFault, Sealed, Unreadable};
 pub use field::ColumnId;
+pub use key_store::{FacilityKeys, KeyStore};
+pub use keyring::Keyring;
 pub use secret::Key32;
-
-pub(crate) use secret::random;

@@ -484,13 +484,13 @@ mod tests {
 
         #[test]
         fn a_cut_or_changed_file_is_refused(
-            data in prop::collection::vec(any::<u8>(), 0..100), at: prop::sample::Index, bit in 0..8,
+            data in prop::collection::vec(any::<u8>(), 0..100), at: prop::sample::Index, bit in 0_u8..8,
         ) {
             let stored = seal(SMALL, &whole(&data));
             let at = at.index(stored.len());
             prop_assert!(open(SMALL, &whole(&stored[..at])).is_err());
             let mut changed = stored.clone();
-            changed[at] ^= 1 << bit;
+            changed[at] ^= 1_u8 << bit;
             prop_assert!(open(SMALL, &whole(&changed)).is_err());
             let mut longer = stored;
             longer.push(0);

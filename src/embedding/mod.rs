@@ -59,7 +59,7 @@ pub trait Provider: Send + Sync + 'static {
     fn embed(&self, texts: Vec<String>, priority: Priority) -> BoxFuture<'_, Result<Vec<Vec<f32>>, EmbeddingError>>;
 
     /// Cuts a text into overlapping passages that fit the model, in the order of the text. Empty for a text
-    /// without words. Character offsets count Unicode scalar values.
+    /// of nothing but space. Character offsets count Unicode scalar values.
     ///
     /// # Errors
     /// Any [`EmbeddingError`].

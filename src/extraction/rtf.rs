@@ -124,7 +124,11 @@ impl<'a> Reader<'a> {
         self.flush();
         self.pass_over = 0;
         if let Some(group) = self.outer.pop() {
+            let end_of_fonts = self.group.font_table && !group.font_table;
             self.group = group;
+            if end_of_fonts {
+                self.use_font(self.default_font);
+            }
         }
         !self.outer.is_empty()
     }

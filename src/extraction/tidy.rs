@@ -43,6 +43,11 @@ pub(super) fn tidy(raw: &str) -> String {
     out
 }
 
+/// Whether `text` holds no control character that [`tidy`] would have removed.
+pub(super) fn is_tidy(text: &str) -> bool {
+    text.chars().all(|character| matches!(character, '\n' | '\t') || !character.is_control())
+}
+
 /// PDF fonts often map one glyph to U+FB01 and its like; the word is then not found as it is typed.
 fn push_unligated(out: &mut String, character: char) {
     match character {

@@ -119,18 +119,11 @@ impl ProvisionError {
     /// Names the operation and the path that failed; for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 
     /// Whether another package with the same files may still succeed.
     pub(super) fn another_mirror_may_help(&self) -> bool {
-        matches!(
-            self,
-            Self::HashMismatch { .. } | Self::Download { .. } | Self::Archive { .. }
-        )
+        matches!(self, Self::HashMismatch { .. } | Self::Download { .. } | Self::Archive { .. })
     }
 }

@@ -142,9 +142,7 @@ fn seal(tree: &Path, item: &Item<'_>) -> Result<(), ProvisionError> {
         package: item.identity.to_owned(),
         detail: format!("an expected file is missing: {error}"),
     })?;
-    fs::write(&marker, text)
-        .and_then(|()| write_through(tree, item))
-        .map_err(ProvisionError::io("write", &marker))
+    fs::write(&marker, text).and_then(|()| write_through(tree, item)).map_err(ProvisionError::io("write", &marker))
 }
 
 #[cfg(target_os = "linux")]
@@ -178,10 +176,7 @@ fn lock(cache: &Path, item: &Item<'_>, report: &mut dyn Report) -> Result<File, 
     let path = cache.join(format!("{}.lock", item.key));
     let file = File::create(&path).map_err(ProvisionError::io("write", &path))?;
     if file.try_lock().is_err() {
-        report.note(&format!(
-            "another process is fetching {}; waiting for it",
-            item.what
-        ));
+        report.note(&format!("another process is fetching {}; waiting for it", item.what));
         file.lock().map_err(ProvisionError::io("lock", &path))?;
     }
     Ok(file)
@@ -213,11 +208,7 @@ fn new_attempt(partial: &Path) -> Result<PathBuf, ProvisionError> {
     }
 }
 
-fn check_free_space(
-    partial: &Path,
-    item: &Item<'_>,
-    download_bytes: u64,
-) -> Result<(), ProvisionError> {
+fn check_free_space(partial: &Path, item: &Item<'_>, download_bytes: u64) -> Result<(), ProvisionError> {
     let needed = download_bytes + item.unpacked_bytes;
     // A file system that cannot say how much is free is tried all the same.
     let Ok(stat) = rustix::fs::statvfs(partial) else {

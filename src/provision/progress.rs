@@ -60,9 +60,9 @@ impl Report for StderrReport {
         if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(total_bytes).with_message(what.to_owned());
             // The template is a constant; were it ever wrong, the plain bar does as well.
-            if let Ok(style) = ProgressStyle::with_template(
-                "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta}",
-            ) {
+            if let Ok(style) =
+                ProgressStyle::with_template("{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta}")
+            {
                 bar.set_style(style.progress_chars("=> "));
             }
             self.bar = Some(bar);

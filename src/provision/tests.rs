@@ -1,5 +1,4 @@
 //! The whole way from pin to folder, with a script in the place of Python.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -47,9 +46,7 @@ impl Bench {
         let cache = tempfile::tempdir().unwrap();
         let path = cache.path().join("served.whl");
         let mut writer = ZipWriter::new(File::create(&path).unwrap());
-        writer
-            .start_file("thing/file", SimpleFileOptions::default())
-            .unwrap();
+        writer.start_file("thing/file", SimpleFileOptions::default()).unwrap();
         writer.write_all(b"bytes").unwrap();
         writer.finish().unwrap();
         fs::write(cache.path().join("forged.whl"), b"other bytes").unwrap();
@@ -62,13 +59,7 @@ impl Bench {
     }
 
     fn wheel(&self, package: &'static str) -> Wheel {
-        Wheel {
-            package,
-            version: "1",
-            sha256: self.sum,
-            bytes: 100,
-            platform: None,
-        }
+        Wheel { package, version: "1", sha256: self.sum, bytes: 100, platform: None }
     }
 
     fn ensure(
@@ -99,11 +90,7 @@ impl Bench {
 
     /// Packages asked for so far, in order.
     fn calls(&self) -> Vec<String> {
-        fs::read_to_string(self.cache.path().join("calls"))
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        fs::read_to_string(self.cache.path().join("calls")).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
 
@@ -138,11 +125,7 @@ fn an_interrupted_start_is_cleaned_and_its_finished_wheel_used() {
         fs::create_dir_all(partial.join(folder)).unwrap();
         fs::write(partial.join(folder).join("file"), b"half").unwrap();
     }
-    fs::copy(
-        bench.cache.path().join("served.whl"),
-        partial.join(format!("{}.whl", bench.sum)),
-    )
-    .unwrap();
+    fs::copy(bench.cache.path().join("served.whl"), partial.join(format!("{}.whl", bench.sum))).unwrap();
     bench.ensure(&["served"], &[], &mut Silent).unwrap();
     assert_eq!(fs::read(bench.target().join("thing/file")).unwrap(), b"bytes");
     assert!(!partial.exists());
@@ -181,9 +164,7 @@ fn bytes_that_differ_are_refused_even_when_pip_is_content() {
 fn a_withdrawn_or_changed_package_leads_to_the_next_one() {
     let bench = Bench::new();
     let mut heard = Heard::default();
-    bench
-        .ensure(&["withdrawn", "mismatched", "served"], &fake_python(), &mut heard)
-        .unwrap();
+    bench.ensure(&["withdrawn", "mismatched", "served"], &fake_python(), &mut heard).unwrap();
     assert_eq!(bench.calls(), ["withdrawn", "mismatched", "served"]);
     let notes = heard.0.iter().filter(|line| line.contains("trying the next")).count();
     assert_eq!(notes, 2);
@@ -263,8 +244,5 @@ fn the_pinned_server_is_not_taken_from_a_foreign_wheel() {
 #[test]
 fn a_relative_cache_home_is_ignored() {
     let home = Path::new("/");
-    assert_eq!(
-        CacheDir::default_for(home, Some(Path::new("relative"))),
-        CacheDir::default_for(home, None)
-    );
+    assert_eq!(CacheDir::default_for(home, Some(Path::new("relative"))), CacheDir::default_for(home, None));
 }

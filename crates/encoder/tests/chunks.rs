@@ -61,6 +61,7 @@ fn assert_no_word(text: &str) {
 fn a_text_without_words_gives_no_chunk() {
     for text in ["", " ", "\n\n\t ", "\u{feff}\u{200b}", "\0\0"] {
         assert_eq!(chunk(text), []);
+        assert_eq!(chunk_approximately(text), []);
     }
 }
 

@@ -1,2 +1,23 @@
 //! Rules that hold for everything, generated over the schema and the catalogue: what a later domain adds
 //! falls under them without being asked.
+
+mod catalog;
+mod migrations;
+mod schema_rs;
+mod schema_sdl;
+mod tidy;
+
+use std::path::PathBuf;
+
+/// Compares a committed file with what it is made from; `UPDATE=1` writes it.
+#[track_caller]
+pub fn compare_or_update(path: &str, made: &str) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    #[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]
+    if std::env::var("UPDATE").is_ok() {
+        std::fs::write(&file, made).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == made, "{path} is not current: run `UPDATE=1 cargo test contracts` and commit it");
+}

@@ -7,5 +7,6 @@ mod app;
 mod client;
 mod cluster;
 
-pub use app::TestApp;
+pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};
+pub use cluster::{cluster, execute};
