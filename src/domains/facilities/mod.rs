@@ -10,6 +10,7 @@
 
 pub mod graphql;
 pub mod loaders;
+pub mod mail;
 pub mod model;
 pub mod policy;
 mod repository;

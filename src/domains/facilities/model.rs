@@ -5,6 +5,7 @@ use diesel::prelude::{AsChangeset, Insertable, Queryable, Selectable};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
+use crate::domains::identity::model::AccessToken;
 use crate::db::schema::{facilities, facility_invitations, facility_members, member_roles};
 use crate::ids::{FacilityId, InvitationId, MemberId, MemberRoleId, UserId};
 use crate::phi::Phi;
@@ -517,15 +518,27 @@ pub struct Membership {
     pub member: Member,
     pub roles: Vec<MemberRole>,
     /// Why it cannot be chosen now; `None` when it can.
-    pub obstacle: Option<Refusal>,
+    pub obstacle: Option<Obstacle>,
+}
+
+/// Why a facility cannot be chosen now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "MembershipObstacle")]
+pub enum Obstacle {
+    /// The membership is suspended.
+    MembershipSuspended,
+    /// The platform suspended the facility.
+    FacilitySuspended,
+    /// The facility asks for a second factor, and this sign-in was without one.
+    SecondFactorRequired,
 }
 
 /// A choice of where to work, and the token that says so.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Selected {
-    pub facility: FacilityId,
-    pub access_token: Phi<String>,
-    pub expires_at: DateTime<Utc>,
+    /// `None` for work outside any.
+    pub facility: Option<FacilityId>,
+    pub token: AccessToken,
 }
 
 /// A department, as the roles of active members name it.

@@ -68,10 +68,13 @@ pub const MEMBER_LEAVE: Action = Action::member("facilities.members.leave");
 /// Makes someone a member without an invitation: the demo's loader and operator commands.
 pub const MEMBER_ADD: Action = Action::system("facilities.members.add");
 
+/// Opens the mail that a job is to send.
+pub const MAIL: Action = Action::system("facilities.mail");
+
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
     &READ, &MEMBERSHIPS, &SELECT, &LIST, &CREATE, &SUSPEND, &REINSTATE, &UPDATE, &SETTINGS_UPDATE, &MEMBERS_READ,
     &MEMBERS_MANAGE, &INVITE, &INVITATION_RESEND, &INVITATION_REVOKE, &INVITATION_PREVIEW, &INVITATION_ACCEPT,
     &MEMBER_UPDATE, &MEMBER_SUSPEND, &MEMBER_REINSTATE, &MEMBER_REMOVE, &ROLES_SET, &ROLE_GRANT, &ROLE_REVOKE,
-    &MEMBER_LEAVE, &MEMBER_ADD,
+    &MEMBER_LEAVE, &MEMBER_ADD, &MAIL,
 ];

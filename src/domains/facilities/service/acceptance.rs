@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{choice, roles};
-use crate::access::{Actor, ContextParts, RequestContext, Subject, Tx};
+use crate::access::{RequestContext, Subject, Tx};
 use crate::crypto::token::TokenHash;
 use crate::domains::facilities::model::{
     AcceptInvitation, Accepted, FacilityStatus, InvitationPreview, InvitationRow, InvitationStatus, MemberStatus,
@@ -23,7 +23,7 @@ use crate::phi::Phi;
 /// # Errors
 /// [`Error::NotFound`] when there is no such invitation.
 pub async fn preview_invitation(ctx: &RequestContext, token: &Phi<String>) -> Result<InvitationPreview> {
-    let stranger = stranger(ctx);
+    let stranger = ctx.as_anonymous();
     let found = look_at(&stranger, token).await;
     stranger.finish().await?;
     found
@@ -46,12 +46,6 @@ async fn look_at(stranger: &RequestContext, token: &Phi<String>) -> Result<Invit
     })
 }
 
-/// The caller before anyone is known: only from there invitations are found by their token.
-fn stranger(ctx: &RequestContext) -> RequestContext {
-    let parts = ContextParts { actor: Actor::Anonymous, facility: FacilityId::PLATFORM, ..ctx.parts().clone() };
-    RequestContext::new(Arc::clone(ctx.app()), parts)
-}
-
 /// What a stranger's look at the token says.
 #[derive(Debug, Clone, Copy)]
 struct Found {
@@ -69,7 +63,7 @@ struct Found {
 /// signed in, or another one is; when the password is too weak.
 pub async fn accept_invitation(ctx: &RequestContext, answer: AcceptInvitation) -> Result<Accepted, Stop<Refusal>> {
     ctx.finish().await?;
-    let stranger = stranger(ctx);
+    let stranger = ctx.as_anonymous();
     let found = find(&stranger, &answer.token).await;
     stranger.finish().await?;
     let found = found?;
@@ -104,7 +98,7 @@ async fn prepare(ctx: &RequestContext, found: Found, answer: AcceptInvitation) -
     facility.finish().await?;
     let email = email?;
     let (name, password) = validation::new_account(answer.display_name, answer.password)?;
-    let password = identity::service::prepare_password(ctx, &password, &[&email, &name]).await.map_err(from_identity)?;
+    let password = identity::service::prepare_password(ctx, "password", &password, &email, &name).await.map_err(from_identity)?;
     Ok(NewAccount {
         email,
         display_name: name,
@@ -152,7 +146,7 @@ async fn whose(tx: &Tx, row: &InvitationRow, account: Option<NewAccount>) -> Res
             Refusal::WrongAccount,
             "the invitation is for another e-mail address: sign in with that one, or sign out",
         )),
-        (None, None, Some(account)) => identity::service::create_account_in(tx, account).await.map_err(from_identity),
+        (None, None, Some(account)) => identity::service::create_account(tx, account).await.map_err(from_identity),
         (None, _, _) => Err(refuse_token(
             Refusal::SignInFirst,
             "this address has an account: sign in with it, then accept",

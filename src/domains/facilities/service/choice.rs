@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::access::{Actor, ContextParts, RequestContext, Subject, Tx};
 use crate::domains::facilities::model::{
-    FacilityStatus, Member, MemberRole, MemberStatus, Membership, Refusal, Selected,
+    FacilityStatus, Member, MemberRole, MemberStatus, Membership, Obstacle, Refusal, Selected,
 };
 use crate::domains::facilities::{policy, repository, sealing};
 use crate::domains::identity;
@@ -41,14 +41,14 @@ pub async fn memberships(ctx: &RequestContext) -> Result<Vec<Membership>> {
 }
 
 /// Why a facility cannot be chosen now.
-fn obstacle(facility: FacilityStatus, member: &Member, asks_for_second_factor: bool) -> Option<Refusal> {
+fn obstacle(facility: FacilityStatus, member: &Member, asks_for_second_factor: bool) -> Option<Obstacle> {
     if member.status != MemberStatus::Active {
-        return Some(Refusal::MemberNotActive);
+        return Some(Obstacle::MembershipSuspended);
     }
     if facility != FacilityStatus::Active {
-        return Some(Refusal::FacilityNotActive);
+        return Some(Obstacle::FacilitySuspended);
     }
-    asks_for_second_factor.then_some(Refusal::SecondFactorRequired)
+    asks_for_second_factor.then_some(Obstacle::SecondFactorRequired)
 }
 
 /// Whether the caller signed in with a second factor.
@@ -83,12 +83,9 @@ pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>)
     let outside = outside(ctx);
     if let Some(facility) = facility {
         let offered = memberships(&outside).await?;
-        let obstacle = match offered.iter().find(|membership| membership.facility.id == facility) {
-            None => Some(Refusal::NotAMember),
-            Some(membership) => membership.obstacle,
-        };
-        if let Some(obstacle) = obstacle {
-            return refuse(&outside, facility, obstacle).await;
+        let membership = offered.iter().find(|membership| membership.facility.id == facility);
+        if let Some((code, message)) = refusal(membership) {
+            return refuse(&outside, facility, code, message).await;
         }
     }
     outside.finish().await?;
@@ -96,27 +93,39 @@ pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>)
         .write(&policy::SELECT)
         .run(|tx| async move {
             tx.audit(Subject::of(chosen), json!({}));
-            identity::service::remember_facility(&tx, facility).await?;
+            identity::service::remember_facility(&tx, chosen).await?;
             Ok(())
         })
         .await?;
-    let token = identity::service::access_token(ctx, facility)?;
-    Ok(Selected { facility, token })
+    Ok(Selected { facility, token: identity::service::access_token(ctx, chosen)? })
+}
+
+/// Why a facility is not to be chosen, for the one who tried.
+fn refusal(membership: Option<&Membership>) -> Option<(Refusal, &'static str)> {
+    let Some(membership) = membership else {
+        return Some((Refusal::NotAMember, "you are not a member of such a facility"));
+    };
+    membership.obstacle.map(|obstacle| match obstacle {
+        Obstacle::MembershipSuspended => (Refusal::MemberNotActive, "your membership of this facility is suspended"),
+        Obstacle::FacilitySuspended => (Refusal::FacilityNotActive, "this facility is suspended"),
+        Obstacle::SecondFactorRequired => {
+            (Refusal::SecondFactorRequired, "this facility asks for a second factor: turn it on and sign in again")
+        }
+    })
 }
 
 /// Records the attempt outside the facility, whose log is not for strangers to write to.
-async fn refuse(outside: &RequestContext, facility: FacilityId, why: Refusal) -> Result<Selected, Stop<Refusal>> {
-    let message = match why {
-        Refusal::SecondFactorRequired => "this facility asks for a second factor: turn it on and sign in again",
-        Refusal::FacilityNotActive => "this facility is suspended",
-        Refusal::MemberNotActive => "your membership of this facility is suspended",
-        _ => "you are not a member of such a facility",
-    };
+async fn refuse(
+    outside: &RequestContext,
+    facility: FacilityId,
+    code: Refusal,
+    message: &'static str,
+) -> Result<Selected, Stop<Refusal>> {
     outside
         .write(&policy::SELECT)
         .run(|tx| async move {
             tx.audit(Subject::of(facility), json!({}));
-            Err::<(), _>(Stop::refuse(why, &["input", "facilityId"], message))
+            Err::<(), _>(Stop::refuse(code, &["input", "facilityId"], message))
         })
         .await?;
     Err(Stop::Error(Error::internal("a refused choice went through")))

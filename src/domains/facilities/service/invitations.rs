@@ -10,12 +10,12 @@ use crate::crypto::token::Token;
 use crate::domains::facilities::model::{
     Invitation, InvitationRow, InvitationStatus, InviteMember, MemberStatus, NewInvitation, Refusal, Settings,
 };
-use crate::domains::facilities::{policy, repository, sealing, validation};
+use crate::domains::facilities::{mail, policy, repository, sealing, validation};
 use crate::domains::identity;
 use crate::error::{Error, Result, Stop};
 use crate::ids::{FacilityId, InvitationId, new_id};
+use crate::jobs;
 use crate::pagination::{Page, PageRequest};
-use crate::phi::Phi;
 
 /// Invitations of one facility that wait for an answer. A whole hospital is invited in less; a stolen account
 /// does not mail the world.
@@ -73,7 +73,7 @@ pub async fn invite_member(
         .once(once)
         .run(|tx| async move {
             let (ctx, facility) = (tx.ctx(), tx.ctx().facility());
-            let index = login_index(ctx, &invite.email)?;
+            let index = identity::service::email_index(ctx, &invite.email);
             not_a_member(&tx, facility, index).await?;
             repository::invitations::expire(tx.db()?, facility, index, ctx.now()).await?;
             let pending = Some(InvitationStatus::Pending);
@@ -108,7 +108,7 @@ pub(super) async fn issue(
         id,
         token_hash: token.hash().as_bytes().to_vec(),
         email_ciphertext: sealing::seal_email(keys, id, &invite.email)?,
-        email_index: login_index(ctx, &invite.email)?,
+        email_index: identity::service::email_index(ctx, &invite.email),
         roles: serde_json::to_value(&invite.roles).map_err(Error::from)?,
         title: invite.title,
         invited_by: ctx.user().ok(),
@@ -118,7 +118,7 @@ pub(super) async fn issue(
         updated_at: ctx.now(),
     };
     repository::invitations::insert(tx.db()?, row).await?;
-    mail(tx, facility, keys, &invite.email, &token).await?;
+    jobs::enqueue(tx, mail::invitation_job(facility, keys, id, &token)?).await?;
     Ok(id)
 }
 
@@ -145,8 +145,7 @@ pub async fn resend_invitation(ctx: &RequestContext, id: InvitationId, once: Opt
             let token = Token::generate()?;
             let expires_at = expiry(ctx, settings(&tx).await?);
             repository::invitations::renew(tx.db()?, facility, id, &token.hash(), expires_at, ctx.now()).await?;
-            let email = sealing::open_email(&keys, id, &row.email_ciphertext)?;
-            mail(&tx, facility, &keys, &email, &token).await?;
+            jobs::enqueue(&tx, mail::invitation_job(facility, &keys, id, &token)?).await?;
             Ok(id)
         })
         .await
@@ -199,17 +198,6 @@ async fn not_a_member(tx: &Tx, facility: FacilityId, email_index: i64) -> Result
     }
 }
 
-/// The blind index of a sign-in address, the same over all facilities.
-pub(super) fn login_index(ctx: &RequestContext, email: &Phi<String>) -> Result<i64> {
-    let index = ctx.app().keyring.lookup_key()?.login_email(email.reveal());
-    index.ok_or_else(|| Error::internal("an address that passed is none"))
-}
-
 fn expiry(ctx: &RequestContext, settings: Settings) -> DateTime<Utc> {
     ctx.now() + TimeDelta::days(i64::from(settings.invitation_days))
-}
-
-/// Queues the mail that carries the token.
-async fn mail(tx: &Tx, facility: FacilityId, keys: &FacilityKeys, email: &Phi<String>, token: &Token) -> Result<()> {
-    identity::mail::queue(tx, facility, keys, identity::mail::Template::Invitation, email, token).await
 }

@@ -28,6 +28,29 @@ pub async fn member(ctx: &RequestContext, id: MemberId) -> Result<Member> {
     repository::members::find(read.db()?, ctx.facility(), id).await?.ok_or(Error::NotFound)
 }
 
+/// A member just changed, by the one who changed them. Whoever has removed themself, or given up the role that
+/// lets them read members, still sees their own row.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn changed_member(ctx: &RequestContext, id: MemberId) -> Result<Member> {
+    match member(ctx, id).await {
+        Err(Error::Unauthenticated | Error::Forbidden(_)) => {
+            let outside = super::choice::outside(ctx);
+            let own = own_row(&outside, ctx, id).await;
+            outside.finish().await?;
+            own
+        }
+        outcome => outcome,
+    }
+}
+
+async fn own_row(outside: &RequestContext, ctx: &RequestContext, id: MemberId) -> Result<Member> {
+    let read = outside.read(&policy::MEMBERSHIPS).await?;
+    let found = repository::members::find_by_user(read.db()?, ctx.facility(), ctx.user()?).await?;
+    found.filter(|member| member.id == id).ok_or(Error::NotFound)
+}
+
 /// A page of members, last joined first, and how many there are when that is wanted.
 ///
 /// # Errors

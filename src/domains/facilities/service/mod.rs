@@ -17,7 +17,7 @@ pub use invitations::{
     count_invitations, invitation, invite_member, list_invitations, resend_invitation, revoke_invitation,
 };
 pub use members::{
-    departments, leave, list_members, may_manage, member, members_by_ids, reinstate_member, remove_member, roles_of,
+    changed_member, departments, leave, list_members, may_manage, member, reinstate_member, remove_member, roles_of,
     suspend_member, update_member,
 };
 pub use roles::{grant_role, revoke_role, set_roles};
