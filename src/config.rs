@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::db::embedded;
+use crate::provision::CacheDir;
+
 /// A secret: never shown by `Debug`, taken out with [`Secret::reveal`].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -317,6 +320,34 @@ impl Config {
             "ANAMNESIS_CORS_ORIGINS",
             "must name origins in production, not *",
         );
+    }
+}
+
+/// Where this user's files belong.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Fetched packages; may be deleted at any time.
+    pub cache: CacheDir,
+    /// The demo's database, files and keys.
+    pub data: PathBuf,
+    /// For sockets; absent on some systems.
+    pub runtime: Option<PathBuf>,
+}
+
+impl Places {
+    /// What the settings say, else the folders of the XDG base directory specification.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
+    pub fn from_environment() -> Self {
+        let path = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty()).map(PathBuf::from);
+        let home = path("HOME").unwrap_or_else(|| PathBuf::from("/"));
+        Self {
+            cache: path("ANAMNESIS_CACHE_DIR")
+                .map_or_else(|| CacheDir::default_for(&home, path("XDG_CACHE_HOME").as_deref()), CacheDir),
+            data: path("ANAMNESIS_DATA_DIR")
+                .unwrap_or_else(|| embedded::default_data_root(&home, path("XDG_DATA_HOME").as_deref())),
+            runtime: path("XDG_RUNTIME_DIR"),
+        }
     }
 }
 

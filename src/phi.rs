@@ -169,8 +169,6 @@ fn wipe(value: &mut dyn Any) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::{Phi, wipe};
 
     #[test]

@@ -4,6 +4,7 @@
 mod keys;
 mod serve;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,12 @@ enum Command {
     Migrate,
     /// Print the GraphQL schema.
     Schema,
+    /// Holds the embedded PostgreSQL and stops it when the program that started it ends.
+    #[command(hide = true)]
+    PostgresGuard {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Make or change the key ring.
     Keys {
         #[command(subcommand)]
@@ -42,8 +49,16 @@ enum Command {
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli.command) {
+    let command = match Cli::parse().command {
+        Command::PostgresGuard { arguments } => return crate::db::embedded::guard::run(arguments),
+        command => command,
+    };
+    // With two providers compiled in, each would otherwise refuse to choose at its first use.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("error: TLS was set up twice");
+        return ExitCode::FAILURE;
+    }
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -61,6 +76,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        // Answered before anything is set up.
+        Command::PostgresGuard { .. } => Ok(()),
         Command::Schema => {
             print!("{}", crate::graphql::sdl());
             Ok(())

@@ -194,11 +194,10 @@ impl MasterKeys {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use uuid::Uuid;
 
     use super::{Binding, KeyPurpose, MasterKey, MasterKeys, WRAPPED_BYTES};
+    use crate::crypto::secret::from_hex;
     use crate::crypto::{CryptoError, Key32, Sealed, Unreadable};
 
     fn binding() -> Binding {
@@ -216,6 +215,16 @@ mod tests {
         assert_eq!(wrapped.len(), WRAPPED_BYTES);
         assert_eq!(master.unwrap(&wrapped, &binding()).unwrap().expose(), key.expose());
         assert_ne!(wrapped, master.wrap(&key, &binding()).unwrap());
+    }
+
+    #[test]
+    fn a_wrapped_key_of_format_1_still_opens() {
+        // Made by another implementation (Python's `cryptography`) from the layout in the module's text.
+        let wrapped = from_hex(concat!(
+            "01000102030405060708090a0bb21fe1e5558a4790dacc2a32ac9b4321b322fd399d975b581735d640c2450a68",
+            "6c498865234c413811b074762170ea7d",
+        ));
+        assert_eq!(master("a").unwrap(&wrapped, &binding()).unwrap().expose(), &[5; 32]);
     }
 
     #[test]

@@ -76,10 +76,21 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     Ok(bytes)
 }
 
+/// 64 random bits in hexadecimal, for names that must not meet. Not for secrets: nothing wipes it.
+pub(super) fn random_name() -> Result<String, CryptoError> {
+    Ok(format!("{:016x}", u64::from_be_bytes(random()?)))
+}
+
+/// Reads a test vector in hexadecimal.
+#[cfg(test)]
+pub(super) fn from_hex(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    text.as_bytes().chunks_exact(2).filter_map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::Key32;
 
     #[test]

@@ -67,8 +67,8 @@ impl LinkKey {
     /// # Errors
     /// [`CryptoError::UnusableKey`], which the fixed length rules out.
     pub fn new(key: &Key32) -> Result<Self, CryptoError> {
-        let keyed = Hmac::new_from_slice(key.expose())
-            .map_err(|_| CryptoError::UnusableKey { id: "url".to_owned() })?;
+        let keyed =
+            Hmac::new_from_slice(key.expose()).map_err(|_| CryptoError::UnusableKey { id: "url".to_owned() })?;
         Ok(Self { keyed })
     }
 
@@ -143,8 +143,6 @@ impl fmt::Debug for LinkKey {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use chrono::{DateTime, TimeDelta, Utc};
     use uuid::Uuid;
 
@@ -195,7 +193,11 @@ mod tests {
             let mut changed = token.clone().into_bytes();
             changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(key(1).verify(&changed, LinkPurpose::Download, at(0)), Err(CryptoError::LinkInvalid), "{position}");
+            assert_eq!(
+                key(1).verify(&changed, LinkPurpose::Download, at(0)),
+                Err(CryptoError::LinkInvalid),
+                "{position}"
+            );
         }
         for wrong in ["", "AAAA", &token[1..], &format!("{token}A"), &"é".repeat(TOKEN_LENGTH / 2)] {
             assert_eq!(key(1).verify(wrong, LinkPurpose::Download, at(0)), Err(CryptoError::LinkInvalid));

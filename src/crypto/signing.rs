@@ -195,8 +195,6 @@ impl<'a> FromIterator<&'a SigningKey> for VerifyingKeys {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::{Signature, SigningKey, SigningPurpose, VerifyingKeys};
     use crate::crypto::CryptoError;
 

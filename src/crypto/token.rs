@@ -131,7 +131,9 @@ impl RecoveryCode {
     /// What to store.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::new().chain_update(b"anamnesis recovery code\0").chain_update(self.0.as_str()).finalize().into())
+        TokenHash(
+            Sha256::new().chain_update(b"anamnesis recovery code\0").chain_update(self.0.as_str()).finalize().into(),
+        )
     }
 }
 
@@ -143,8 +145,6 @@ impl fmt::Debug for RecoveryCode {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use std::collections::HashSet;
 
     use super::{CODE_ALPHABET, RECOVERY_CODES, RecoveryCode, TOKEN_LENGTH, Token, TokenHash};

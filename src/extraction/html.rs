@@ -7,13 +7,13 @@
 use std::cell::{Cell, RefCell};
 
 use encoding_rs::Encoding;
-use html5ever::Attribute;
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
-    Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, TokenizerResult,
+    Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
+use html5ever::{Attribute, TokenizerResult};
 
 use super::{Extracted, ExtractionError, Limits, text};
 

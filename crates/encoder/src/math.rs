@@ -145,7 +145,16 @@ fn exp(x: f32) -> f32 {
 pub(crate) fn gelu(values: &mut [f32]) {
     for value in values {
         let x = *value;
-        *value = 0.5 * x * (1.0 + (0.797_884_56_f32 * (x + 0.044_715 * x * x * x)).tanh());
+        let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+        let t = 1.0 / (1.0 + 0.327_591_1 * z);
+        let mut p = 1.061_405_4;
+        p = p * t - 1.453_152_1;
+        p = p * t + 1.421_413_8;
+        p = p * t - 0.284_496_72;
+        p = p * t + 0.254_829_6;
+        // 1 - erf(z); half of it is the tail of the normal distribution beyond |x|.
+        let tail = 0.5 * p * t * exp(-z * z);
+        *value = if x < 0.0 { x * tail } else { x - x * tail };
     }
 }
 

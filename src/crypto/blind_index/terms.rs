@@ -97,16 +97,10 @@ struct NameKinds {
     sound: TermKind,
 }
 
-const GIVEN: NameKinds = NameKinds {
-    exact: TermKind::GivenName,
-    prefix: TermKind::GivenNamePrefix,
-    sound: TermKind::GivenNameSound,
-};
-const FAMILY: NameKinds = NameKinds {
-    exact: TermKind::FamilyName,
-    prefix: TermKind::FamilyNamePrefix,
-    sound: TermKind::FamilyNameSound,
-};
+const GIVEN: NameKinds =
+    NameKinds { exact: TermKind::GivenName, prefix: TermKind::GivenNamePrefix, sound: TermKind::GivenNameSound };
+const FAMILY: NameKinds =
+    NameKinds { exact: TermKind::FamilyName, prefix: TermKind::FamilyNamePrefix, sound: TermKind::FamilyNameSound };
 
 impl IndexKey {
     /// Every term of a patient, sorted and without doubles: about 25 for two plain names with all else
@@ -249,8 +243,6 @@ fn indexed_words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use std::collections::HashSet;
 
     use chrono::NaiveDate;
@@ -306,7 +298,16 @@ mod tests {
 
     #[test]
     fn a_patient_is_found_by_names_as_people_type_them() {
-        for typed in ["garcia", "GARCÍA LÓPEZ", "Garcialopez", "lopez maria", "luisa o'brien", "OBRIEN", "o brien", "Maria L. Garcia"] {
+        for typed in [
+            "garcia",
+            "GARCÍA LÓPEZ",
+            "Garcialopez",
+            "lopez maria",
+            "luisa o'brien",
+            "OBRIEN",
+            "o brien",
+            "Maria L. Garcia",
+        ] {
             assert!(finds(&maria(), &by_name(typed, NameMatch::Exact)), "{typed}");
             assert!(finds(&maria(), &by_name(typed, NameMatch::Prefix)), "{typed}");
             assert!(finds(&maria(), &by_name(typed, NameMatch::SoundsLike)), "{typed}");

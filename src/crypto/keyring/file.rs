@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::crypto::secret::random;
+use crate::crypto::secret::random_name;
 use crate::crypto::{CryptoError, KeyringFault};
 
 /// The most that is read. A key ring of a hundred keys is under 20 KiB.
 const LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// Permission bits of group and others.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
 
 /// What to do with a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, CryptoError> {
 fn refuse_exposed(path: &Path, metadata: &fs::Metadata) -> Result<(), CryptoError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(CryptoError::KeyringExposed { path: path.to_owned(), mode }) }
+    if mode & OTHERS == 0 { Ok(()) } else { Err(CryptoError::KeyringExposed { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]
@@ -54,8 +58,7 @@ fn refuse_exposed(_: &Path, _: &fs::Metadata) -> Result<(), CryptoError> {
 
 /// Writes beside the file, makes it durable, and puts it in place in one step.
 pub(super) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), CryptoError> {
-    let [a, b, c, d] = random::<4>()?;
-    let fresh = beside(path, &format!(".{a:02x}{b:02x}{c:02x}{d:02x}.new"));
+    let fresh = beside(path, &format!(".{}.new", random_name()?));
     let written = write_and_place(path, &fresh, text, existing);
     if written.is_err() || existing == Existing::Refuse {
         // Best effort: the secret file is in place, or the fault below says more than this one would.

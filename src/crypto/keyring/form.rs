@@ -15,7 +15,8 @@ use crate::crypto::signing::SigningKey;
 use crate::crypto::{CryptoError, Key32, KeyringFault};
 
 const ID_LIMIT: usize = 64;
-const HEADER: &str = "# Every secret of an Anamnesis installation. Mode 0600, one copy offline, never in version control.\n\n";
+const HEADER: &str =
+    "# Every secret of an Anamnesis installation. Mode 0600, one copy offline, never in version control.\n\n";
 
 /// The file, every leaf optional so that what is missing is a fault among others. (`default` stands on
 /// each field: a struct that wipes itself cannot be taken apart, which the container's form would do.)

@@ -6,17 +6,17 @@
 //! environment = "production"   # or "development"; a production server refuses the latter
 //!
 //! [[master]]                   # wraps the keys of facilities; exactly one is active
-//! id = "master-5f0c2a9e41d7"
+//! id = "master-5f0c2a9e41d7b360"
 //! key = "…"                    # 32 bytes in base64
 //! state = "active"             # or "retired": unwraps, wraps no more
 //!
 //! [[token]]                    # signs access tokens; the first active one signs, all verify
-//! id = "token-81b6f3d20c95"
+//! id = "token-81b6f3d20c955e12"
 //! pkcs8 = "…"                  # Ed25519 key pair, PKCS#8 in base64
 //! state = "active"
 //!
 //! [[audit]]                    # signs audit checkpoints; as above
-//! id = "audit-c7e4190ab832"
+//! id = "audit-c7e4190ab832f04d"
 //! pkcs8 = "…"
 //! state = "active"
 //!
@@ -44,7 +44,7 @@ use zeroize::Zeroizing;
 
 use super::blind_index::IndexKey;
 use super::envelope::{MasterKey, MasterKeys};
-use super::secret::random;
+use super::secret::random_name;
 use super::signed_url::LinkKey;
 use super::signing::{PUBLIC_KEY_BYTES, SigningKey, VerifyingKeys};
 use super::{CryptoError, Key32, KeyringFault};
@@ -89,10 +89,9 @@ struct Entry<T> {
 }
 
 impl<T> Entry<T> {
-    /// An active key with a new id, `master-5f0c2a9e41d7`: 48 random bits keep ids apart without a clock.
+    /// An active key with a new id, `master-5f0c2a9e41d7b360`: 64 random bits keep ids apart without a clock.
     fn fresh(list: KeyList, make: impl FnOnce(&str) -> Result<T, CryptoError>) -> Result<Self, CryptoError> {
-        let [a, b, c, d, e, f] = random::<6>()?;
-        let id = format!("{}-{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}", list.as_str());
+        let id = format!("{}-{}", list.as_str(), random_name()?);
         let key = make(&id)?;
         Ok(Self { id, state: KeyState::Active, key })
     }
@@ -231,10 +230,7 @@ impl Keyring {
     /// # Errors
     /// [`CryptoError::KeyringBusy`] when another process is at it; those of [`Keyring::load`],
     /// [`Keyring::save`] and `change`.
-    pub fn update<R>(
-        path: &Path,
-        change: impl FnOnce(&mut Self) -> Result<R, CryptoError>,
-    ) -> Result<R, CryptoError> {
+    pub fn update<R>(path: &Path, change: impl FnOnce(&mut Self) -> Result<R, CryptoError>) -> Result<R, CryptoError> {
         let _lock = file::lock(path)?;
         let mut keyring = Self::load(path)?;
         let result = change(&mut keyring)?;

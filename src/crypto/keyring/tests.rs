@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::io::ErrorKind;
 
 use super::{KeyList, Keyring, form};
@@ -236,7 +234,8 @@ fn debug_and_errors_hold_no_secret() {
     let keyring = fresh();
     let text = text_of(&keyring);
     let shown = format!("{keyring:?} {:#?} {:?}", keyring, keyring.token_key());
-    let secrets: Vec<&str> = text.lines().filter_map(|line| line.split('"').nth(1)).filter(|value| value.len() > 40).collect();
+    let secrets: Vec<&str> =
+        text.lines().filter_map(|line| line.split('"').nth(1)).filter(|value| value.len() > 40).collect();
     assert_eq!(secrets.len(), 5);
     assert!(secrets.iter().all(|secret| !shown.contains(secret)));
     assert!(shown.contains(keyring.token_key().id));

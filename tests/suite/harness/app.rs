@@ -102,7 +102,7 @@ impl TestApp {
     pub async fn signed_in(&self, user: UserId, facility: FacilityId) -> Client {
         let session = self.db_create_session(user).await;
         let token = self.app.tokens.issue(Bearer { user, session, facility }, self.now()).unwrap();
-        Client { token: Some(token), user: Some(user), ..self.anonymous() }
+        self.anonymous().signed_in(user, token)
     }
 
     /// A context of the server itself.

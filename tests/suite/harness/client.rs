@@ -28,9 +28,16 @@ impl Client {
         Self { http: reqwest::Client::new(), base, token: None, user: None }
     }
 
+    /// The same client with another token.
     #[must_use]
     pub fn with_token(&self, token: String) -> Self {
         Self { token: Some(token), ..self.clone() }
+    }
+
+    /// The same client as a user who has signed in.
+    #[must_use]
+    pub fn signed_in(&self, user: anamnesis::ids::UserId, token: String) -> Self {
+        Self { user: Some(user), ..self.with_token(token) }
     }
 
     /// A request to any path, with the token.

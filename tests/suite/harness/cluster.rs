@@ -1,10 +1,10 @@
 //! The cluster of the run: started once, stopped by its guard when this process ends, however it ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anamnesis::config::Secret;
+use anamnesis::config::{Places, Secret};
 use anamnesis::db::embedded::{Embedded, EmbeddedOptions};
 use anamnesis::provision;
 use tokio::sync::Mutex;
@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 /// A PostgreSQL of this run alone, with the migrated template in it.
 pub struct Cluster {
     embedded: Embedded,
+    programs: PathBuf,
     next: AtomicU32,
     // Cloning locks the template: one at a time.
     admin: Mutex<()>,
@@ -49,12 +50,40 @@ pub async fn execute(url: &str, statements: &[&str]) {
     driving.await.unwrap().unwrap();
 }
 
+/// Clusters of runs that are over. A run's own guard has stopped its server; the files are ours to remove.
+fn remove_leftovers(root: &Path) {
+    for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        if pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_err()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Cluster {
     async fn start() -> Self {
-        let cache = provision::CacheDir::for_this_user();
-        let dist = tokio::task::spawn_blocking(move || provision::postgres(&cache, &mut provision::Quiet)).await.unwrap().unwrap();
-        let embedded = Embedded::start(EmbeddedOptions::for_tests(dist, program())).await.unwrap();
-        let cluster = Self { embedded, next: AtomicU32::new(0), admin: Mutex::new(()) };
+        let places = Places::from_environment();
+        let root = places.cache.0.join("tests");
+        remove_leftovers(&root);
+        let cache = places.cache.clone();
+        let dist = tokio::task::spawn_blocking(move || provision::postgres(&cache, &mut provision::StderrReport::default()))
+            .await
+            .unwrap()
+            .unwrap_or_else(|error| panic!("{error}"));
+        let programs = dist.bin.clone();
+        let embedded = Embedded::start(EmbeddedOptions {
+            dist,
+            data_dir: root.join(std::process::id().to_string()),
+            runtime_dir: places.runtime,
+            guard_program: program(),
+            guard_args: vec!["postgres-guard".into()],
+            max_connections: 500,
+            fsync: false,
+            settings: Vec::new(),
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+        let cluster = Self { embedded, programs, next: AtomicU32::new(0), admin: Mutex::new(()) };
         execute(
             &cluster.url("postgres", "postgres"),
             &[
@@ -68,6 +97,11 @@ impl Cluster {
         execute(&cluster.url(TEMPLATE, "postgres"), &["CREATE EXTENSION vector"]).await;
         anamnesis::db::migrate::up(&Secret::new(cluster.url(TEMPLATE, OWNER))).await.unwrap();
         cluster
+    }
+
+    /// A program of the cluster's PostgreSQL.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     fn url(&self, database: &str, user: &str) -> String {
