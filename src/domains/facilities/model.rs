@@ -5,7 +5,6 @@ use diesel::prelude::{AsChangeset, Insertable, Queryable, Selectable};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
-use crate::domains::identity::model::AccessToken;
 use crate::db::schema::{facilities, facility_invitations, facility_members, member_roles};
 use crate::ids::{FacilityId, InvitationId, MemberId, MemberRoleId, UserId};
 use crate::phi::Phi;
@@ -531,14 +530,6 @@ pub enum Obstacle {
     FacilitySuspended,
     /// The facility asks for a second factor, and this sign-in was without one.
     SecondFactorRequired,
-}
-
-/// A choice of where to work, and the token that says so.
-#[derive(Debug)]
-pub struct Selected {
-    /// `None` for work outside any.
-    pub facility: Option<FacilityId>,
-    pub token: AccessToken,
 }
 
 /// A department, as the roles of active members name it.

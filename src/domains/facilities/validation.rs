@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::model::{
-    Address, Facility, FacilityChanges, InviteMember, Profile, ProfileColumns, Refusal, RoleGrant, Settings,
+    Address, CreateFacility, Facility, FacilityChanges, InviteMember, Profile, ProfileColumns, Refusal, RoleGrant, Settings,
     SettingsChanges,
 };
 use crate::access::Role;
@@ -178,12 +178,29 @@ fn is_zip_code(text: &str) -> bool {
     }
 }
 
-/// Reads what a new facility says of itself and how it works.
-pub(super) fn new_facility(profile: Profile, settings: Settings) -> Result<(Profile, Settings), Stop<Refusal>> {
+/// A new facility that has passed.
+#[derive(Debug)]
+pub(super) struct Creation {
+    pub(super) profile: Profile,
+    pub(super) settings: Settings,
+    /// The invitation of its first administrator.
+    pub(super) invited: Option<InviteMember>,
+}
+
+/// Reads what a new facility says of itself, how it works, and who is to administer it.
+pub(super) fn creation(new: CreateFacility) -> Result<Creation, Stop<Refusal>> {
     let mut faults = Faults::default();
-    let read = (faults.profile(profile), faults.settings(settings));
+    let creation = Creation {
+        profile: faults.profile(new.profile),
+        settings: faults.settings(new.settings),
+        invited: new.administrator.map(|first| InviteMember {
+            email: faults.email("administratorEmail", &first.email),
+            roles: vec![RoleGrant { role: Role::Administrator, department: None, primary: true }],
+            title: faults.optional_line("administratorTitle", first.title, MAX_TITLE),
+        }),
+    };
     faults.into_result()?;
-    Ok(read)
+    Ok(creation)
 }
 
 /// A facility's profile with the changes made, and the names of what changed.
@@ -261,18 +278,6 @@ pub(super) fn invitation(invite: InviteMember) -> Result<InviteMember, Stop<Refu
         email: faults.email("email", &invite.email),
         roles: faults.roles(invite.roles),
         title: faults.title(invite.title),
-    };
-    faults.into_result()?;
-    Ok(read)
-}
-
-/// Reads the address and title of a first administrator.
-pub(super) fn first_administrator(email: &Phi<String>, title: Option<String>) -> Result<InviteMember, Stop<Refusal>> {
-    let mut faults = Faults::default();
-    let read = InviteMember {
-        email: faults.email("administratorEmail", email),
-        roles: vec![RoleGrant { role: Role::Administrator, department: None, primary: true }],
-        title: faults.optional_line("administratorTitle", title, MAX_TITLE),
     };
     faults.into_result()?;
     Ok(read)

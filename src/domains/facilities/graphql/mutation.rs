@@ -1,7 +1,6 @@
 //! Mutations of the domain.
 
 use async_graphql::{Context, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 
 use super::inputs::{
     FacilityCreateInput, FacilityReinstateInput, FacilitySelectInput, FacilitySettingsUpdateInput, FacilitySuspendInput,
@@ -11,8 +10,9 @@ use super::inputs::{
 };
 use super::types::{Facility, FacilityUserError, Invitation, Member};
 use crate::access::RequestContext;
-use crate::domains::facilities::model::{Accepted, FacilityChanges, Refusal, RoleGrant, Selected};
+use crate::domains::facilities::model::{Accepted, FacilityChanges, Refusal, RoleGrant};
 use crate::domains::facilities::service;
+use crate::domains::identity::graphql::{AuthTokens, deliver_access_token};
 use crate::error::{Result, Stop};
 use crate::graphql::payload::payload;
 use crate::graphql::request::{once, request};
@@ -53,8 +53,9 @@ payload!(
 payload!(
     /// What became of a choice.
     FacilitySelectPayload {
-        /// The token for requests from now on; null when refused.
-        choice: FacilityChoice,
+        /// What requests carry from now on; the tokens before stay what they were until they run out. Null when
+        /// refused.
+        tokens: AuthTokens,
     } or FacilityUserError
 );
 
@@ -65,17 +66,6 @@ payload!(
         membership: JoinedFacility,
     } or FacilityUserError
 );
-
-/// A choice of where to work.
-#[derive(Debug, SimpleObject)]
-pub struct FacilityChoice {
-    /// The facility chosen; null for none.
-    pub facility_id: Option<FacilityId>,
-    /// Access token bound to it. The one before stays what it was until it runs out.
-    pub access_token: String,
-    /// When the token runs out.
-    pub expires_at: DateTime<Utc>,
-}
 
 /// A facility just joined.
 #[derive(Debug, SimpleObject)]
@@ -180,8 +170,8 @@ impl FacilitiesMutation {
         chosen(request, service::reinstate_facility(request, input.facility_id, once).await).await
     }
 
-    /// Chooses the facility to work in, or none, and gives an access token bound to it; browser apps get it as a
-    /// cookie too. Remembered for the tokens to come. Takes no idempotency key: the answer is a secret, and
+    /// Chooses the facility to work in, or none, and gives an access token bound to it, in a cookie if the
+    /// present one came in a cookie. Remembered for the tokens to come. Takes no idempotency key: the answer is a secret, and
     /// choosing again does no harm. Needs `facilities.select`, which everyone signed in has, and an active
     /// membership.
     async fn facility_select(
@@ -190,11 +180,7 @@ impl FacilitiesMutation {
         #[graphql(desc = "Which, or none.")] input: FacilitySelectInput,
     ) -> Result<FacilitySelectPayload> {
         match service::select_facility(request(ctx)?, input.facility_id).await {
-            Ok(Selected { facility, token }) => Ok(FacilitySelectPayload::done(FacilityChoice {
-                facility_id: facility,
-                access_token: token.token.into_revealed(),
-                expires_at: token.expires_at,
-            })),
+            Ok(token) => Ok(FacilitySelectPayload::done(deliver_access_token(ctx, token)?)),
             Err(stop) => FacilitySelectPayload::refused(stop),
         }
     }

@@ -42,7 +42,7 @@ async fn look_at(stranger: &RequestContext, token: &Phi<String>) -> Result<Invit
         title: row.title,
         status,
         expires_at: row.expires_at,
-        account_exists: identity::service::find_by_login_index(read.db()?, row.email_index).await?.is_some(),
+        account_exists: identity::service::find_by_email_index(read.db()?, row.email_index).await?.is_some(),
     })
 }
 
@@ -86,7 +86,7 @@ async fn find(stranger: &RequestContext, token: &Phi<String>) -> Result<Option<F
     let hash = TokenHash::of_token(token.reveal());
     let Some(row) = repository::invitations::find_by_token(read.db()?, &hash).await? else { return Ok(None) };
     let pending = row.status_at(stranger.now()) == InvitationStatus::Pending;
-    let account = identity::service::find_by_login_index(read.db()?, row.email_index).await?;
+    let account = identity::service::find_by_email_index(read.db()?, row.email_index).await?;
     let wants_account = pending && account.is_none();
     Ok(Some(Found { facility: row.facility_id, invitation: row.id, wants_account }))
 }
@@ -139,7 +139,7 @@ async fn join_by_invitation(tx: &Tx, found: Found, account: Option<NewAccount>) 
 
 /// The account that joins: the one signed in, or a new one.
 async fn whose(tx: &Tx, row: &InvitationRow, account: Option<NewAccount>) -> Result<UserId, Stop<Refusal>> {
-    let owner = identity::service::find_by_login_index(tx.db()?, row.email_index).await?;
+    let owner = identity::service::find_by_email_index(tx.db()?, row.email_index).await?;
     match (tx.ctx().user().ok(), owner, account) {
         (Some(user), Some(owner), _) if user == owner => Ok(user),
         (Some(_), _, _) => Err(refuse_token(

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use crate::access::{Actor, ContextParts, RequestContext, Subject, Tx};
 use crate::domains::facilities::model::{
-    FacilityStatus, Member, MemberRole, MemberStatus, Membership, Obstacle, Refusal, Selected,
+    FacilityStatus, Member, MemberRole, MemberStatus, Membership, Obstacle, Refusal,
 };
 use crate::domains::facilities::{policy, repository, sealing};
 use crate::domains::identity;
+use crate::domains::identity::model::AccessToken;
 use crate::error::{Error, Result, Stop};
 use crate::ids::{FacilityId, MemberId};
 
@@ -75,7 +76,7 @@ fn bound_to(ctx: &RequestContext, facility: FacilityId) -> RequestContext {
 ///
 /// # Errors
 /// Refused when there is no such membership, or it cannot be used now.
-pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>) -> Result<Selected, Stop<Refusal>> {
+pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>) -> Result<AccessToken, Stop<Refusal>> {
     ctx.user()?;
     let chosen = facility.unwrap_or(FacilityId::PLATFORM);
     // Its connection back first: the choice takes one of its own.
@@ -97,7 +98,7 @@ pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>)
             Ok(())
         })
         .await?;
-    Ok(Selected { facility, token: identity::service::access_token(ctx, chosen)? })
+    Ok(identity::service::access_token(ctx, chosen)?)
 }
 
 /// Why a facility is not to be chosen, for the one who tried.
@@ -120,7 +121,7 @@ async fn refuse(
     facility: FacilityId,
     code: Refusal,
     message: &'static str,
-) -> Result<Selected, Stop<Refusal>> {
+) -> Result<AccessToken, Stop<Refusal>> {
     outside
         .write(&policy::SELECT)
         .run(|tx| async move {

@@ -81,11 +81,7 @@ pub async fn create_facility(
     new: CreateFacility,
     once: Option<Once>,
 ) -> Result<FacilityId, Stop<Refusal>> {
-    let (profile, settings) = validation::new_facility(new.profile, new.settings)?;
-    let invited = match new.administrator {
-        Some(first) => Some(validation::first_administrator(&first.email, first.title)?),
-        None => None,
-    };
+    let validation::Creation { profile, settings, invited } = validation::creation(new)?;
     ctx.write(&policy::CREATE)
         .once(once)
         .run(|tx| async move {

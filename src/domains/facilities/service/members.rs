@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{keeps_an_administrator, lock_administrators, member_to_change, stale};
+use super::{acts_still, keeps_an_administrator, lock_administrators, member_to_change, stale};
 use crate::access::{Once, Read, RequestContext, Subject, Tx};
 use crate::domains::facilities::model::{
     Department, Member, MemberFilter, MemberRemovalReason, MemberRole, MemberStatus, MemberStatusReason,
@@ -140,7 +140,7 @@ pub async fn update_member(
         .once(once)
         .run(|tx| async move {
             let (ctx, facility) = (tx.ctx(), tx.ctx().facility());
-            lock_administrators(&tx).await?;
+            acts_still(&tx, &lock_administrators(&tx).await?)?;
             let member = member_to_change(&tx, id).await?;
             let changed: &[&str] = if title.is_some() { &["title"] } else { &[] };
             tx.audit(Subject::of(id), json!({ "changed": changed }));
@@ -176,6 +176,7 @@ pub async fn suspend_member(
                 return Err(Stop::refuse(Refusal::MemberNotActive, &["input", "memberId"], "the member is not active"));
             }
             keeps_an_administrator(&administrators, id)?;
+            acts_still(&tx, &administrators)?;
             end(&tx, id, MemberStatus::Suspended, reason.as_str()).await
         })
         .await
@@ -189,7 +190,7 @@ pub async fn reinstate_member(ctx: &RequestContext, id: MemberId, once: Option<O
     ctx.write(&policy::MEMBER_REINSTATE)
         .once(once)
         .run(|tx| async move {
-            lock_administrators(&tx).await?;
+            acts_still(&tx, &lock_administrators(&tx).await?)?;
             let member = member_to_change(&tx, id).await?;
             tx.audit(Subject::of(id), json!({}));
             if member.status != MemberStatus::Suspended {
@@ -230,6 +231,7 @@ pub async fn remove_member(
             tx.audit(Subject::of(id), json!({ "reason": reason.as_str() }));
             still_here(&member)?;
             keeps_an_administrator(&administrators, id)?;
+            acts_still(&tx, &administrators)?;
             end(&tx, id, MemberStatus::Removed, reason.as_str()).await
         })
         .await
@@ -243,10 +245,8 @@ pub async fn leave(ctx: &RequestContext, once: Option<Once>) -> Result<MemberId,
     ctx.write(&policy::MEMBER_LEAVE)
         .once(once)
         .run(|tx| async move {
-            let facility = tx.ctx().facility();
             let id = tx.member().ok_or(Error::NotFound)?;
-            repository::facilities::lock(tx.db()?, facility).await?;
-            let administrators = repository::roles::administrators(tx.db()?, facility).await?;
+            let administrators = lock_administrators(&tx).await?;
             tx.audit(Subject::of(id), json!({ "reason": MemberStatusReason::Left.as_str() }));
             still_here(&member_to_change(&tx, id).await?)?;
             keeps_an_administrator(&administrators, id)?;

@@ -28,15 +28,19 @@ use crate::access::{Actor, Tx};
 use crate::error::{Error, Result, Stop};
 use crate::ids::MemberId;
 
-/// Takes the facility's row for this transaction alone and says who administers the facility now. What was
-/// authorized before the wait is asked again: an administrator removed meanwhile changes nothing more.
+/// Takes the facility's row for this transaction alone and says who administers the facility now.
 async fn lock_administrators(tx: &Tx) -> Result<Vec<MemberId>> {
     let facility = tx.ctx().facility();
     repository::facilities::lock(tx.db()?, facility).await?;
-    let administrators = repository::roles::administrators(tx.db()?, facility).await?;
+    repository::roles::administrators(tx.db()?, facility).await
+}
+
+/// Asks again what was authorized before the wait for the lock: an administrator who was removed meanwhile
+/// changes nothing more.
+fn acts_still(tx: &Tx, administrators: &[MemberId]) -> Result<()> {
     match (tx.ctx().parts().actor, tx.member()) {
-        (Actor::System { .. }, _) => Ok(administrators),
-        (_, Some(acting)) if administrators.contains(&acting) => Ok(administrators),
+        (Actor::System { .. }, _) => Ok(()),
+        (_, Some(acting)) if administrators.contains(&acting) => Ok(()),
         _ => Err(Error::Forbidden(policy::MEMBERS_MANAGE.name)),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{keeps_an_administrator, lock_administrators, member_to_change, stale};
+use super::{acts_still, keeps_an_administrator, lock_administrators, member_to_change, stale};
 use crate::access::{Once, RequestContext, Role, Subject, Tx};
 use crate::domains::facilities::model::{Member, MemberRole, MemberStatus, NewMemberRole, Refusal, RoleGrant};
 use crate::domains::facilities::{policy, repository, validation};
@@ -43,6 +43,7 @@ pub async fn set_roles(
             if !wanted.iter().any(|grant| grant.role == Role::Administrator) {
                 keeps_an_administrator(&administrators, id)?;
             }
+            acts_still(&tx, &administrators)?;
             repository::roles::clear_primary(tx.db()?, facility, id).await?;
             let gone: Vec<MemberRoleId> = gone.iter().map(|role| role.id).collect();
             repository::roles::delete(tx.db()?, facility, &gone).await?;
@@ -72,7 +73,7 @@ pub async fn grant_role(
         .once(once)
         .run(|tx| async move {
             let facility = tx.ctx().facility();
-            lock_administrators(&tx).await?;
+            acts_still(&tx, &lock_administrators(&tx).await?)?;
             open_for_roles(&tx, id).await?;
             tx.audit(Subject::of(id), json!({ "granted": words([grant.role]) }));
             let held = repository::roles::of_members(tx.db()?, facility, &[id]).await?;
@@ -124,6 +125,7 @@ pub async fn revoke_role(ctx: &RequestContext, role: MemberRoleId, once: Option<
                     "it is the primary role: make another role the primary one first",
                 ));
             }
+            acts_still(&tx, &administrators)?;
             repository::roles::delete(tx.db()?, facility, &[role.id]).await?;
             repository::members::touch(tx.db()?, facility, id, tx.ctx().now()).await?;
             Ok(id)
