@@ -1,5 +1,6 @@
 //! Rows, what is known of a facility and its people, and why an operation may be refused.
 
+use async_graphql::MaybeUndefined;
 use chrono::{DateTime, Utc};
 use diesel::prelude::{AsChangeset, Insertable, Queryable, Selectable};
 use serde::{Deserialize, Serialize};
@@ -300,24 +301,24 @@ pub struct FirstAdministrator {
     pub title: Option<String>,
 }
 
-/// Changes to a facility; the outer `None` leaves a value as it is, the inner one clears it.
+/// Changes to a facility. Absent leaves a value as it is, null clears it.
 #[derive(Debug, Clone, Default)]
 pub struct FacilityChanges {
     pub name: Option<String>,
     pub kind: Option<FacilityKind>,
-    pub npi: Option<Option<String>>,
-    pub address: Option<Option<Address>>,
-    pub phone: Option<Option<String>>,
+    pub npi: MaybeUndefined<String>,
+    pub address: MaybeUndefined<Address>,
+    pub phone: MaybeUndefined<String>,
     pub time_zone: Option<String>,
 }
 
-/// Changes to the settings; the outer `None` leaves a value as it is, the inner one puts the default back.
-#[derive(Debug, Clone, Copy, Default)]
+/// Changes to the settings. Absent leaves a value as it is, null puts the default back.
+#[derive(Debug, Clone, Default)]
 pub struct SettingsChanges {
-    pub restrict_therapists_to_own_patients: Option<Option<bool>>,
-    pub break_glass_minutes: Option<Option<i32>>,
-    pub invitation_days: Option<Option<i32>>,
-    pub require_second_factor: Option<Option<bool>>,
+    pub restrict_therapists_to_own_patients: MaybeUndefined<bool>,
+    pub break_glass_minutes: MaybeUndefined<i32>,
+    pub invitation_days: MaybeUndefined<i32>,
+    pub require_second_factor: MaybeUndefined<bool>,
 }
 
 /// A role to be held, in the whole facility or in one department.

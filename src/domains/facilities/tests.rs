@@ -1,6 +1,7 @@
 //! Pure rules of the domain.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use async_graphql::MaybeUndefined;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::model::{
@@ -105,11 +106,11 @@ fn settings_hold_their_bounds() {
         [(15, 1, true), (480, 30, true), (14, 7, false), (481, 7, false), (60, 0, false), (60, 31, false)]
     {
         let changes = SettingsChanges {
-            break_glass_minutes: Some(Some(minutes)),
-            invitation_days: Some(Some(days)),
+            break_glass_minutes: MaybeUndefined::Value(minutes),
+            invitation_days: MaybeUndefined::Value(days),
             ..SettingsChanges::default()
         };
-        assert_eq!(validation::changed_settings(Settings::default(), changes).is_ok(), fine, "{minutes} {days}");
+        assert_eq!(validation::changed_settings(Settings::default(), &changes).is_ok(), fine, "{minutes} {days}");
     }
 }
 
@@ -117,11 +118,11 @@ fn settings_hold_their_bounds() {
 fn absent_keeps_a_setting_and_null_puts_the_default_back() {
     let before = Settings { break_glass_minutes: 90, invitation_days: 3, ..Settings::default() };
     let changes = SettingsChanges {
-        break_glass_minutes: Some(None),
-        restrict_therapists_to_own_patients: Some(Some(true)),
+        break_glass_minutes: MaybeUndefined::Null,
+        restrict_therapists_to_own_patients: MaybeUndefined::Value(true),
         ..SettingsChanges::default()
     };
-    let (after, changed) = validation::changed_settings(before, changes).unwrap();
+    let (after, changed) = validation::changed_settings(before, &changes).unwrap();
     assert_eq!((after.break_glass_minutes, after.invitation_days), (60, 3));
     assert!(after.restrict_therapists_to_own_patients);
     assert_eq!(changed, ["restrictTherapistsToOwnPatients", "breakGlassMinutes"]);
@@ -145,7 +146,7 @@ fn an_update_changes_what_it_names_and_says_so() {
     let facility = facility();
     let changes = FacilityChanges {
         name: Some("Lakeside Hospital".to_owned()),
-        npi: Some(None),
+        npi: MaybeUndefined::Null,
         time_zone: Some("America/New_York".to_owned()),
         ..FacilityChanges::default()
     };

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use async_graphql::MaybeUndefined;
+
 use super::model::{
     Address, CreateFacility, Facility, FacilityChanges, InviteMember, Profile, ProfileColumns, Refusal, RoleGrant, Settings,
     SettingsChanges,
@@ -203,6 +205,15 @@ pub(super) fn creation(new: CreateFacility) -> Result<Creation, Stop<Refusal>> {
     Ok(creation)
 }
 
+/// A value that may be absent, with a change made.
+fn patched<T: Clone>(change: MaybeUndefined<T>, before: Option<&T>) -> Option<T> {
+    match change {
+        MaybeUndefined::Undefined => before.cloned(),
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(value) => Some(value),
+    }
+}
+
 /// A facility's profile with the changes made, and the names of what changed.
 pub(super) fn changed_profile(
     facility: &Facility,
@@ -214,13 +225,13 @@ pub(super) fn changed_profile(
     let after = faults.profile(Profile {
         name: name.unwrap_or_else(|| before.name.clone()),
         kind: kind.unwrap_or(before.kind),
-        npi: npi.unwrap_or_else(|| before.npi.clone()),
-        address: address.unwrap_or_else(|| before.address.clone()),
-        phone: phone.unwrap_or_else(|| before.phone.clone()),
+        npi: patched(npi, before.npi.as_ref()),
+        address: patched(address, before.address.as_ref()),
+        phone: patched(phone, before.phone.as_ref()),
         time_zone: time_zone.unwrap_or_else(|| before.time_zone.clone()),
     });
     faults.into_result()?;
-    let changed = [
+    let fields = [
         ("name", before.name != after.name),
         ("kind", before.kind != after.kind),
         ("npi", before.npi != after.npi),
@@ -228,18 +239,22 @@ pub(super) fn changed_profile(
         ("phone", before.phone != after.phone),
         ("timeZone", before.time_zone != after.time_zone),
     ];
-    let names = changed.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
+    let names = fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
     Ok((after, names))
 }
 
 /// The settings with the changes made, and the names of what changed.
 pub(super) fn changed_settings(
     before: Settings,
-    changes: SettingsChanges,
+    changes: &SettingsChanges,
 ) -> Result<(Settings, Vec<&'static str>), Stop<Refusal>> {
     /// Left as it is, put back to the default, or set.
-    fn pick<T>(change: Option<Option<T>>, before: T, default: T) -> T {
-        change.map_or(before, |value| value.unwrap_or(default))
+    fn pick<T>(change: MaybeUndefined<T>, before: T, default: T) -> T {
+        match change {
+            MaybeUndefined::Undefined => before,
+            MaybeUndefined::Null => default,
+            MaybeUndefined::Value(value) => value,
+        }
     }
     let default = Settings::default();
     let mut faults = Faults::default();
@@ -258,7 +273,7 @@ pub(super) fn changed_settings(
         ),
     });
     faults.into_result()?;
-    let changed = [
+    let fields = [
         (
             "restrictTherapistsToOwnPatients",
             before.restrict_therapists_to_own_patients != after.restrict_therapists_to_own_patients,
@@ -267,7 +282,7 @@ pub(super) fn changed_settings(
         ("invitationDays", before.invitation_days != after.invitation_days),
         ("requireSecondFactor", before.require_second_factor != after.require_second_factor),
     ];
-    let names = changed.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
+    let names = fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
     Ok((after, names))
 }
 

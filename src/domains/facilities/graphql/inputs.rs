@@ -258,15 +258,6 @@ fn required<T>(value: MaybeUndefined<T>, name: &'static str) -> Result<Option<T>
     }
 }
 
-/// Absent, null or a value.
-fn clearable<T, U: From<T>>(value: MaybeUndefined<T>) -> Option<Option<U>> {
-    match value {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(value) => Some(Some(value.into())),
-    }
-}
-
 impl From<FacilityCreateInput> for CreateFacility {
     fn from(input: FacilityCreateInput) -> Self {
         let FacilityCreateInput {
@@ -300,9 +291,9 @@ impl TryFrom<FacilityUpdateInput> for FacilityChanges {
         Ok(Self {
             name: required(name, "name")?,
             kind: required(kind, "kind")?,
-            npi: clearable(npi),
-            address: clearable(address),
-            phone: clearable(phone),
+            npi,
+            address: address.map_value(Into::into),
+            phone,
             time_zone: required(time_zone, "timeZone")?,
         })
     }
@@ -319,10 +310,10 @@ impl From<FacilitySettingsUpdateInput> for SettingsChanges {
             idempotency_key: _,
         } = input;
         Self {
-            restrict_therapists_to_own_patients: clearable(restrict_therapists_to_own_patients),
-            break_glass_minutes: clearable(break_glass_minutes),
-            invitation_days: clearable(invitation_days),
-            require_second_factor: clearable(require_second_factor),
+            restrict_therapists_to_own_patients,
+            break_glass_minutes,
+            invitation_days,
+            require_second_factor,
         }
     }
 }
@@ -350,9 +341,4 @@ impl From<InvitationAcceptInput> for AcceptInvitation {
             display_name: display_name.map(Phi::new),
         }
     }
-}
-
-/// The title of an update: absent, null or text.
-pub(super) fn title(value: MaybeUndefined<String>) -> Option<Option<String>> {
-    clearable(value)
 }

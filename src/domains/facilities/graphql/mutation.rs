@@ -6,7 +6,7 @@ use super::inputs::{
     FacilityCreateInput, FacilityReinstateInput, FacilitySelectInput, FacilitySettingsUpdateInput, FacilitySuspendInput,
     FacilityUpdateInput, InvitationAcceptInput, InvitationInput, MemberInviteInput, MemberLeaveInput,
     MemberReinstateInput, MemberRemoveInput, MemberRoleGrantInput, MemberRoleRevokeInput, MemberRolesSetInput,
-    MemberSuspendInput, MemberUpdateInput, title,
+    MemberSuspendInput, MemberUpdateInput,
 };
 use super::types::{Facility, FacilityUserError, Invitation, Member};
 use crate::access::RequestContext;
@@ -248,8 +248,8 @@ impl FacilitiesMutation {
     ) -> Result<MemberPayload> {
         let request = request(ctx)?;
         let once = once(ctx, input.idempotency_key)?;
-        let title = title(input.title);
-        member(request, service::update_member(request, input.member_id, input.expected_version, title, once).await).await
+        let MemberUpdateInput { member_id, expected_version, title, idempotency_key: _ } = input;
+        member(request, service::update_member(request, member_id, expected_version, title, once).await).await
     }
 
     /// Keeps a member out for the time being, from their next request on. Needs `facilities.members.suspend`.

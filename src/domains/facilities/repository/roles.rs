@@ -1,7 +1,10 @@
 //! Rows of `member_roles`.
 
-use diesel::dsl::count_distinct;
-use diesel::prelude::{ExpressionMethods as _, BoolExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _};
+use diesel::dsl::count;
+use diesel::prelude::{
+    AggregateExpressionMethods as _, BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _,
+    OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use crate::access::Role;
@@ -125,7 +128,7 @@ pub(in crate::domains::facilities) async fn departments(
         .filter(facility_members::status.eq(MemberStatus::Active))
         .group_by(member_roles::department)
         .order(member_roles::department)
-        .select((member_roles::department, count_distinct(member_roles::member_id)))
+        .select((member_roles::department, count(member_roles::member_id).aggregate_distinct()))
         .load(&mut db)
         .await?;
     Ok(rows

@@ -124,8 +124,8 @@ pub async fn update_facility(
         .run(|tx| async move {
             let (ctx, id) = (tx.ctx(), tx.ctx().facility());
             let row = repository::facilities::find(tx.db()?, id).await?.ok_or(Error::NotFound)?;
-            let (profile, changed) = validation::changed_profile(&sealing::open_facility(row)?, changes)?;
-            tx.audit(Subject::of(id), json!({ "changed": changed }));
+            let (profile, fields) = validation::changed_profile(&sealing::open_facility(row)?, changes)?;
+            tx.audit(Subject::of(id), json!({ "changed": fields }));
             let columns = profile.into();
             if repository::facilities::update_profile_if_version(tx.db()?, id, expected_version, columns, ctx.now()).await? {
                 Ok(id)
@@ -153,8 +153,8 @@ pub async fn update_settings(
             let (ctx, id) = (tx.ctx(), tx.ctx().facility());
             let row = repository::facilities::find(tx.db()?, id).await?.ok_or(Error::NotFound)?;
             let before = sealing::open_settings(row.settings)?;
-            let (after, changed) = validation::changed_settings(before, changes)?;
-            tx.audit(Subject::of(id), json!({ "changed": changed }));
+            let (after, fields) = validation::changed_settings(before, &changes)?;
+            tx.audit(Subject::of(id), json!({ "changed": fields }));
             if after.require_second_factor && !before.require_second_factor && !super::choice::has_second_factor(&tx).await? {
                 return Err(Stop::refuse(
                     Refusal::SecondFactorRequired,

@@ -1,5 +1,6 @@
 //! Members: reading, and the way in and out of the facility once someone has joined.
 
+use async_graphql::MaybeUndefined;
 use serde_json::json;
 
 use super::{acts_still, keeps_an_administrator, lock_administrators, member_to_change, stale};
@@ -129,12 +130,12 @@ pub async fn update_member(
     ctx: &RequestContext,
     id: MemberId,
     expected_version: i32,
-    title: Option<Option<String>>,
+    title: MaybeUndefined<String>,
     once: Option<Once>,
 ) -> Result<MemberId, Stop<Refusal>> {
     let title = match title {
-        Some(title) => Some(validation::title(title)?),
-        None => None,
+        MaybeUndefined::Value(title) => validation::title(Some(title))?.map_or(MaybeUndefined::Null, MaybeUndefined::Value),
+        absent => absent,
     };
     ctx.write(&policy::MEMBER_UPDATE)
         .once(once)
@@ -142,14 +143,14 @@ pub async fn update_member(
             let (ctx, facility) = (tx.ctx(), tx.ctx().facility());
             acts_still(&tx, &lock_administrators(&tx).await?)?;
             let member = member_to_change(&tx, id).await?;
-            let changed: &[&str] = if title.is_some() { &["title"] } else { &[] };
-            tx.audit(Subject::of(id), json!({ "changed": changed }));
+            let changes: &[&str] = if title.is_undefined() { &[] } else { &["title"] };
+            tx.audit(Subject::of(id), json!({ "changed": changes }));
             still_here(&member)?;
             if member.version != expected_version {
                 return stale();
             }
-            if let Some(title) = title {
-                repository::members::change_title(tx.db()?, facility, id, title.as_deref(), ctx.now()).await?;
+            if !title.is_undefined() {
+                repository::members::change_title(tx.db()?, facility, id, title.take().as_deref(), ctx.now()).await?;
             }
             Ok(id)
         })

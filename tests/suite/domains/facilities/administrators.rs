@@ -1,6 +1,7 @@
 //! A facility never loses its last administrator.
 
 use anamnesis::access::Role;
+use anamnesis::ids::TypedId as _;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
@@ -209,8 +210,7 @@ async fn the_database_itself_keeps_an_administrator() {
     let boss = administrator(&app).await;
     let nora = staff(&app, "Nora Quill", &[Role::Nurse]).await;
     let before = state(&app).await;
-    let (mine, hers) = (boss.member.to_owned(), nora.member);
-    let (mine, hers) = (anamnesis::ids::TypedId::uuid(mine), anamnesis::ids::TypedId::uuid(hers));
+    let (mine, hers) = (boss.member.uuid(), nora.member.uuid());
     for statement in [
         format!("UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE id = '{mine}'"),
         format!("UPDATE facility_members SET status = 'suspended', status_reason = 'security' WHERE id = '{mine}'"),
@@ -237,7 +237,7 @@ async fn the_database_keeps_an_administrator_against_two_transactions_at_once() 
     let app = TestApp::start().await;
     let (one, two) = (administrator(&app).await, staff(&app, "Tobias Grell", &[Role::Administrator]).await);
     let end = |someone: &Staff| {
-        let user = anamnesis::ids::TypedId::uuid(someone.user);
+        let user = someone.user.uuid();
         format!("BEGIN; UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE user_id = '{user}'")
     };
     let connect = async || {
