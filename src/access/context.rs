@@ -133,6 +133,13 @@ impl RequestContext {
         )
     }
 
+    /// The same request for another purpose, which a deed has whatever the request said. It has a session and
+    /// notes of its own: finish this one before, and the other afterwards.
+    #[must_use]
+    pub fn for_purpose(&self, purpose: Purpose) -> Self {
+        Self::new(Arc::clone(&self.inner.app), ContextParts { purpose, ..self.inner.parts.clone() })
+    }
+
     #[must_use]
     pub fn app(&self) -> &Arc<App> {
         &self.inner.app

@@ -21,10 +21,8 @@ diesel::table! {
         previous_hash -> Bytea,
         /// operational: SHA-256 over everything above
         hash -> Bytea,
-        /// operational: which audit key signed
-        key_id -> Text,
-        /// operational: Ed25519 signature of the hash
-        signature -> Bytea,
+        /// operational: Ed25519 signature of the hash, naming the audit key that made it
+        signature -> Text,
         /// operational: when
         sealed_at -> Timestamptz,
     }

@@ -6,6 +6,7 @@ pub mod limits;
 pub mod loaders;
 pub mod node;
 pub mod payload;
+pub mod persisted;
 pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
