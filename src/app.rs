@@ -11,7 +11,9 @@ use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
+use crate::domains::identity::Passwords;
 use crate::error::{Error, Result};
+use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
 
@@ -26,6 +28,8 @@ pub struct App {
     /// Blind indexes of what belongs to no facility.
     pub lookup: IndexKey,
     pub tokens: AccessTokens,
+    pub persisted: Persisted,
+    pub passwords: Passwords,
     pub jobs: Jobs,
 }
 
@@ -44,11 +48,14 @@ impl App {
             pool_size: config.database_pool,
             wait: Duration::from_secs(config.database_wait_seconds),
         })?;
+        let allowed = config.allowed_operations.as_deref().map(Persisted::read_allowed).transpose().map_err(Error::internal)?;
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
+            persisted: Persisted::new(allowed),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
+            passwords: Passwords::default(),
             keyring,
             database,
             clock,

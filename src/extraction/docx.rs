@@ -5,6 +5,7 @@
 //! so are comments. Only parts named here are unpacked, each within what is left of the limit; a
 //! document type declaration is refused, so no entity is ever defined or fetched.
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use quick_xml::XmlVersion;
@@ -60,7 +61,7 @@ fn parts(archive: &ZipArchive<Cursor<&[u8]>>) -> Vec<String> {
                     .and_then(|rest| rest.strip_suffix(".xml"))
                     .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
             })
-            .map(|name| name.into_owned())
+            .map(Cow::into_owned)
             .collect();
         // header2 before header10.
         names.sort_by_key(|name| (name.len(), name.clone()));
@@ -96,16 +97,11 @@ fn unpack(
     Ok(xml)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "taken by value to be named in map_err without a closure"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "taken by value to be named in map_err without a closure")]
 fn zip_error(error: ZipError) -> ExtractionError {
     match error {
         ZipError::InvalidPassword => ExtractionError::Encrypted,
-        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => {
-            ExtractionError::Encrypted
-        }
+        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => ExtractionError::Encrypted,
         _ => ExtractionError::Damaged,
     }
 }
@@ -167,11 +163,7 @@ impl Place {
     }
 }
 
-fn start(
-    tag: &BytesStart<'_>,
-    place: &mut Place,
-    text: &mut String,
-) -> Result<(), ExtractionError> {
+fn start(tag: &BytesStart<'_>, place: &mut Place, text: &mut String) -> Result<(), ExtractionError> {
     place.depth += 1;
     if place.depth > MAX_DEPTH {
         return Err(ExtractionError::TooDeep);

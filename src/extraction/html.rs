@@ -10,9 +10,7 @@ use encoding_rs::Encoding;
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
+use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use html5ever::{Attribute, TokenizerResult};
 
 use super::{Extracted, ExtractionError, Limits, text};
@@ -52,18 +50,12 @@ fn declared_encoding(content: &[u8]) -> Option<&'static Encoding> {
         let value = head.get(at + key.len()..)?.trim_ascii_start();
         let value = value.strip_prefix(b"=")?.trim_ascii_start();
         let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
-        let end = value
-            .iter()
-            .position(|byte| !(byte.is_ascii_alphanumeric() || b"-_:".contains(byte)))?;
+        let end = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"-_:".contains(byte)))?;
         Encoding::for_label(value.get(..end)?)
     };
     let named = after(b"charset").or_else(|| after(b"encoding"))?;
     // Bytes in which an ASCII declaration could be read are not UTF-16, whatever it says.
-    Some(if named == encoding_rs::UTF_16LE || named == encoding_rs::UTF_16BE {
-        encoding_rs::UTF_8
-    } else {
-        named
-    })
+    Some(if named == encoding_rs::UTF_16LE || named == encoding_rs::UTF_16BE { encoding_rs::UTF_8 } else { named })
 }
 
 /// Collects the text. The tokenizer calls it by shared reference, hence the cells.
@@ -114,7 +106,8 @@ impl TextSink {
         let end = text.trim_end_matches(' ').len();
         text.truncate(end);
         // Blocks inside blocks end the same line only once.
-        if !text.is_empty() && !(separator == '\n' && text.ends_with('\n')) {
+        let ended = separator == '\n' && text.ends_with('\n');
+        if !text.is_empty() && !ended {
             text.push(separator);
         }
     }
@@ -139,6 +132,8 @@ impl TextSink {
                 self.preformatted.set(self.preformatted.get().saturating_add(1));
             }
             "br" => self.separate('\n'),
+            // At the start, since the end tag may be left out; a row's first cell needs none.
+            "td" | "th" if !self.text.borrow().ends_with('\n') => self.separate('\t'),
             "img" | "area" => {
                 if let Some(alternative) = attribute(&tag.attrs, "alt") {
                     self.characters(" ");
@@ -162,7 +157,6 @@ impl TextSink {
                 self.preformatted.set(self.preformatted.get().saturating_sub(1));
                 self.separate('\n');
             }
-            "td" | "th" => self.separate('\t'),
             "title" | "textarea" => self.separate('\n'),
             name if is_block(name) => self.separate('\n'),
             _ => {}
@@ -192,10 +186,49 @@ fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "address" | "article" | "aside" | "blockquote" | "body" | "caption" | "center" | "dd"
-            | "details" | "dialog" | "div" | "dl" | "dt" | "fieldset" | "figcaption" | "figure"
-            | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "head" | "header"
-            | "hgroup" | "hr" | "legend" | "li" | "main" | "nav" | "ol" | "optgroup" | "option"
-            | "p" | "section" | "summary" | "table" | "tbody" | "tfoot" | "thead" | "tr" | "ul"
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "head"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "legend"
+            | "li"
+            | "main"
+            | "nav"
+            | "ol"
+            | "optgroup"
+            | "option"
+            | "p"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "tfoot"
+            | "thead"
+            | "tr"
+            | "ul"
     )
 }

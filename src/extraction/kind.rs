@@ -48,9 +48,9 @@ kinds! {
     Docx, "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
     /// Excel, since 2007.
     Xlsx, "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-    /// PowerPoint, since 2007.
+    /// `PowerPoint`, since 2007.
     Pptx, "pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation";
-    /// An OpenDocument file (text, sheet or slides).
+    /// An `OpenDocument` file (text, sheet or slides).
     OpenDocument, "opendocument", "application/vnd.oasis.opendocument.text";
     /// Office up to 2003, and newer Office files protected by a password.
     OfficeBinary, "office-binary", "application/x-ole-storage";

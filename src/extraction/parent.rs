@@ -23,7 +23,7 @@ const STDERR_BYTES: usize = 8 * 1024;
 /// Runs extractions in child processes.
 #[derive(Debug, Clone)]
 pub struct Extractor {
-    /// The program whose subcommand [`super::child::SUBCOMMAND`] is [`super::run_child`]: this product's
+    /// The program whose subcommand [`super::CHILD_SUBCOMMAND`] is [`super::run_child`]: this product's
     /// own binary.
     pub program: PathBuf,
     /// What each child may use.
@@ -31,7 +31,7 @@ pub struct Extractor {
 }
 
 impl Extractor {
-    /// Extracts the text of `content`, whose kind was [sniffed](super::sniff) before.
+    /// Extracts the text of `content`, whose kind was [sniffed](super::sniff()) before.
     ///
     /// Dropping the future kills the child.
     ///
@@ -77,17 +77,11 @@ impl Extractor {
     }
 
     /// Gives the child the file and hears it out. An error is a fault on this side.
-    async fn converse<R>(
-        &self,
-        child: &mut Child,
-        content: R,
-        fed: &AtomicBool,
-    ) -> io::Result<End>
+    async fn converse<R>(&self, child: &mut Child, content: R, fed: &AtomicBool) -> io::Result<End>
     where
         R: AsyncRead + Unpin,
     {
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
@@ -160,9 +154,7 @@ impl End {
             Some(ABORT) if said(b"has overflowed its stack") => ExtractionError::TooDeep,
             Some(ABORT) if said(b"memory allocation of") => ExtractionError::TooMuchMemory,
             Some(_) => ExtractionError::Damaged,
-            None if self.status.code() == Some(i32::from(EXIT_NOT_STARTED)) => {
-                ExtractionError::Unavailable
-            }
+            None if self.status.code() == Some(i32::from(EXIT_NOT_STARTED)) => ExtractionError::Unavailable,
             // Before the child sets its limits: the loader, or a command line it does not know.
             None => ExtractionError::Unavailable,
         }

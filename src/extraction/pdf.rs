@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::io::Cursor;
 
-use oxidize_pdf::parser::objects::{PdfDictionary, PdfObject};
+use oxidize_pdf::parser::objects::{PdfDictionary, PdfObject, PdfString};
 use oxidize_pdf::parser::{ParseError, ParseOptions, PdfDocument, PdfReader};
 use oxidize_pdf::text::{ExtractionOptions, TextExtractor};
 
@@ -47,11 +47,7 @@ pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, Extr
     }
 }
 
-fn read_pages(
-    document: &Document<'_>,
-    count: u32,
-    limits: &Limits,
-) -> Result<Extracted, ExtractionError> {
+fn read_pages(document: &Document<'_>, count: u32, limits: &Limits) -> Result<Extracted, ExtractionError> {
     let mut extracted = Extracted { pages: Vec::new(), damaged_pages: Vec::new() };
     let mut text_left = limits.text_bytes;
     // A field with several widgets shows its value on each; it is told once.
@@ -110,11 +106,7 @@ fn options(text_left: usize) -> ExtractionOptions {
 }
 
 /// What is typed into forms and written beside the text.
-fn annotation_texts(
-    document: &Document<'_>,
-    index: u32,
-    fields_told: &mut BTreeSet<(u32, u16)>,
-) -> Vec<String> {
+fn annotation_texts(document: &Document<'_>, index: u32, fields_told: &mut BTreeSet<(u32, u16)>) -> Vec<String> {
     // Annotations that cannot be read are no reason to lose the page.
     let annotations = document.get_page_annotations(index).unwrap_or_default();
     let texts = annotations.iter().take(MAX_ANNOTATIONS).filter_map(|annotation| {
@@ -150,15 +142,15 @@ fn field_value(
 /// The text of a string object. Check boxes and buttons have names as values and give none.
 fn text_of(document: &Document<'_>, value: &PdfObject) -> Option<String> {
     let value = document.resolve(value).ok()?;
-    value.as_string().map(|string| string.to_text())
+    value.as_string().map(PdfString::to_text)
 }
 
 /// What a parser's error means for the whole file. Its message may quote the file and goes no further.
 fn file_error(error: &ParseError) -> ExtractionError {
     match error {
-        ParseError::EncryptionNotSupported
-        | ParseError::WrongPassword
-        | ParseError::PdfLocked => ExtractionError::Encrypted,
+        ParseError::EncryptionNotSupported | ParseError::WrongPassword | ParseError::PdfLocked => {
+            ExtractionError::Encrypted
+        }
         ParseError::EmptyFile => ExtractionError::NoText,
         // The parser has no kind of its own for its limits; a test holds these words.
         ParseError::StreamDecodeError(message)

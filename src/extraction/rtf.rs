@@ -56,8 +56,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(content: &'a [u8], limits: &'a Limits) -> Self {
-        let group =
-            Group { skipped: false, font_table: false, encoding: WINDOWS_1252, fallback: 1 };
+        let group = Group { skipped: false, font_table: false, encoding: WINDOWS_1252, fallback: 1 };
         Self {
             content,
             at: 0,
@@ -135,7 +134,6 @@ impl<'a> Reader<'a> {
 
     fn control(&mut self) {
         match self.next() {
-            None => {}
             Some(b'\'') => {
                 let digits = [self.next(), self.next()];
                 if let [Some(high), Some(low)] = digits.map(|digit| digit.and_then(hex)) {
@@ -150,7 +148,7 @@ impl<'a> Reader<'a> {
             Some(b'\t') => self.character('\t'),
             Some(symbol @ (b'\\' | b'{' | b'}')) => self.byte(symbol),
             // Optional hyphens, index marks and what later versions may add: nothing to show.
-            Some(_) => {}
+            Some(_) | None => {}
         }
     }
 
@@ -226,11 +224,11 @@ impl<'a> Reader<'a> {
                 self.skip_group();
                 self.group.font_table = true;
             }
-            b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl"
-            | b"footerr" | b"footerf" | b"footnote" => self.character('\n'),
-            b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"objdata" | b"fldinst" | b"deleted"
-            | b"filetbl" | b"listtable" | b"revtbl" | b"themedata" | b"datastore" | b"nonshppict"
-            | b"xe" | b"tc" | b"txe" | b"rxe" | b"bkmkstart" | b"bkmkend" | b"sn" | b"sp"
+            b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl" | b"footerr" | b"footerf"
+            | b"footnote" => self.character('\n'),
+            b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"objdata" | b"fldinst" | b"deleted" | b"filetbl"
+            | b"listtable" | b"revtbl" | b"themedata" | b"datastore" | b"nonshppict" | b"xe" | b"tc" | b"txe"
+            | b"rxe" | b"bkmkstart" | b"bkmkend" | b"sn" | b"sp"
                 if !(name == b"deleted" && number == Some(0)) =>
             {
                 self.skip_group();

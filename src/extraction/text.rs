@@ -16,10 +16,11 @@ pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, Extr
 /// Decodes by byte order mark, else `declared`, else UTF-8 where valid, else Windows-1252. A sequence
 /// that is wrong in the chosen encoding becomes U+FFFD.
 pub(super) fn decode<'a>(content: &'a [u8], declared: Option<&'static Encoding>) -> Cow<'a, str> {
-    if Encoding::for_bom(content).is_none() && declared.is_none() {
-        if let Ok(text) = std::str::from_utf8(content) {
-            return Cow::Borrowed(text);
-        }
+    let undeclared = Encoding::for_bom(content).is_none() && declared.is_none();
+    if let Ok(text) = std::str::from_utf8(content)
+        && undeclared
+    {
+        return Cow::Borrowed(text);
     }
     // `decode` honours a byte order mark over the encoding it is called on.
     let (text, _, _) = declared.unwrap_or(WINDOWS_1252).decode(content);

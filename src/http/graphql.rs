@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Request, Response as GraphqlResponse, ServerError};
 use async_graphql_axum::GraphQLRequest;
 use axum::extract::{FromRequestParts, State};
@@ -13,16 +12,25 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::patients::loaders::ContactsLoader;
+use crate::domains::{identity, patients};
 use crate::error::{Error, Result};
+use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
 
+/// Nesting of brackets the parser follows before it gives up.
+const RECURSION: usize = 64;
 const RESPONSE_JSON: &str = "application/graphql-response+json";
+
+/// Directives on one field: none of ours needs more, and each costs.
+const MAX_DIRECTIVES: usize = 10;
 
 /// The schema with its limits.
 pub(super) fn schema(app: &App) -> AnamnesisSchema {
-    let mut schema =
-        builder().limit_depth(app.config.max_depth).limit_complexity(app.config.max_complexity).limit_directives(20);
+    let mut schema = builder()
+        .limit_directives(MAX_DIRECTIVES)
+        .limit_recursive_depth(RECURSION)
+        .extension(Limits::of(&app.config))
+        .extension(app.persisted.clone());
     if !app.config.introspection_open() {
         schema = schema.disable_introspection();
     }
@@ -77,9 +85,17 @@ async fn execute(
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         return response;
     }
+    if let Err(error) = edge.rate.check(&parts) {
+        let wait = if let Error::RateLimited(seconds) = error { seconds } else { 1 };
+        let mut response = respond(failed(error), modern, request_id);
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        return response;
+    }
     let ctx = RequestContext::new(edge.app.clone(), parts);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let mut response = match tokio::time::timeout(limit, edge.schema.execute(with_data(request, &ctx))).await {
+    let request = with_data(request, &ctx).data(authentication::cookies(headers));
+    let mut response = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
         Ok(response) => response,
         Err(_) => failed(Error::Timeout),
     };
@@ -92,7 +108,8 @@ async fn execute(
 
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
-    request.data(ctx.clone()).data(DataLoader::new(ContactsLoader(ctx.clone()), tokio::spawn))
+    let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
+    patients::loaders::attach(request, ctx)
 }
 
 fn is_query(request: &mut Request) -> bool {
@@ -128,6 +145,8 @@ fn respond(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) 
     let media = if modern { RESPONSE_JSON } else { "application/json" };
     let body = serde_json::to_vec(&response).unwrap_or_else(|_| b"{\"errors\":[]}".to_vec());
     let mut http = (status, body).into_response();
+    // Cookies that resolvers set; what comes below is ours alone.
+    http.headers_mut().extend(std::mem::take(&mut response.http_headers));
     http.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     http.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {

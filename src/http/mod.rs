@@ -5,6 +5,7 @@ mod graphql;
 mod headers;
 mod health;
 mod playground;
+mod rate;
 mod server;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::graphql::AnamnesisSchema;
 pub(crate) struct Edge {
     pub(crate) app: Arc<App>,
     pub(crate) schema: AnamnesisSchema,
+    pub(crate) rate: Arc<rate::RateLimit>,
 }
 
 /// Every route of the server.
@@ -32,7 +34,8 @@ pub fn router(app: Arc<App>) -> Router {
     let body = app.config.max_body_bytes;
     let cors = headers::cors(&app.config);
     let playground = app.config.playground_open();
-    let edge = Edge { app, schema };
+    let rate = Arc::new(rate::RateLimit::new(app.config.requests_per_minute));
+    let edge = Edge { app, schema, rate };
     let mut routes = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .layer(RequestBodyLimitLayer::new(body))

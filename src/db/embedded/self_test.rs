@@ -27,7 +27,7 @@ CREATE EXTENSION IF NOT EXISTS vector;
 CREATE TEMP TABLE self_test ON COMMIT DROP AS
     SELECT i AS id, l2_normalize((
         SELECT array_agg(sin(i * j * 0.37 + j)::real ORDER BY j) FROM generate_series(1, 64) AS j
-    )::vector(64)) AS v
+    )::vector(64))::vector(64) AS v
     FROM generate_series(1, 200) AS i;
 CREATE INDEX ON self_test USING hnsw (v vector_l2_ops);
 CREATE INDEX ON self_test USING hnsw (v vector_cosine_ops);

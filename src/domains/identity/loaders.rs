@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use async_graphql::dataloader::Loader;
+use async_graphql::Request;
+use async_graphql::dataloader::{DataLoader, Loader};
 
 use super::model::User;
 use super::service;
@@ -10,10 +11,16 @@ use crate::access::RequestContext;
 use crate::graphql::loaders::LoadError;
 use crate::ids::UserId;
 
+/// Gives a request the loaders of the domain.
+pub fn attach(request: Request, ctx: &RequestContext) -> Request {
+    request.data(DataLoader::new(UserLoader(ctx.clone()), tokio::spawn))
+}
+
 /// Accounts by id.
 #[derive(Debug)]
 pub struct UserLoader(pub RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<UserId> for UserLoader {
     type Value = User;
     type Error = LoadError;

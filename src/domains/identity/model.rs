@@ -118,6 +118,7 @@ pub struct NewUser {
 /// Changes of an account; `None` leaves a column as it is, `Some(None)` clears it.
 #[derive(Debug, Default, AsChangeset)]
 #[diesel(table_name = users)]
+#[expect(clippy::option_option, reason = "how diesel tells leaving a column from clearing it")]
 pub struct UserChanges {
     pub display_name_ciphertext: Option<Vec<u8>>,
     pub phone_ciphertext: Option<Option<Vec<u8>>>,

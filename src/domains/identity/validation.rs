@@ -114,11 +114,11 @@ impl Faults {
 }
 
 /// Absent stays absent; what reads as nothing clears.
-fn patch<T, U>(value: MaybeUndefined<T>, read: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
+fn patch<T, U>(value: MaybeUndefined<T>, read: impl FnOnce(T) -> Option<U>) -> MaybeUndefined<U> {
     match value {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(value) => Some(read(value)),
+        MaybeUndefined::Undefined => MaybeUndefined::Undefined,
+        MaybeUndefined::Null => MaybeUndefined::Null,
+        MaybeUndefined::Value(value) => read(value).map_or(MaybeUndefined::Null, MaybeUndefined::Value),
     }
 }
 
@@ -154,9 +154,9 @@ pub(super) fn account(new: &NewAccount) -> Result<AccountValues, Stop<Refusal>> 
 #[derive(Debug)]
 pub(super) struct Changes {
     pub display_name: Option<Phi<String>>,
-    pub phone: Option<Option<Phi<String>>>,
-    pub npi: Option<Option<String>>,
-    pub license_number: Option<Option<String>>,
+    pub phone: MaybeUndefined<Phi<String>>,
+    pub npi: MaybeUndefined<String>,
+    pub license_number: MaybeUndefined<String>,
     pub locale: Option<String>,
     pub time_zone: Option<String>,
 }
@@ -166,9 +166,9 @@ impl Changes {
     pub(super) fn names(&self) -> Vec<&'static str> {
         [
             ("display_name", self.display_name.is_some()),
-            ("phone", self.phone.is_some()),
-            ("npi", self.npi.is_some()),
-            ("license_number", self.license_number.is_some()),
+            ("phone", !self.phone.is_undefined()),
+            ("npi", !self.npi.is_undefined()),
+            ("license_number", !self.license_number.is_undefined()),
             ("locale", self.locale.is_some()),
             ("time_zone", self.time_zone.is_some()),
         ]

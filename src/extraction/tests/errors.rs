@@ -21,8 +21,7 @@ fn every_error_has_its_own_code_and_sentence_and_is_found_by_its_code() {
 
 #[test]
 fn only_a_fault_on_this_side_is_worth_another_try() {
-    let retryable: Vec<_> =
-        ExtractionError::ALL.into_iter().filter(|error| error.is_retryable()).collect();
+    let retryable: Vec<_> = ExtractionError::ALL.into_iter().filter(|error| error.is_retryable()).collect();
     assert_eq!(retryable, [ExtractionError::Unavailable]);
 }
 

@@ -31,7 +31,7 @@ fn html_gives_lines_cells_and_alternatives_without_scripts() {
         <pre>a\n  b</pre><ul><li>x<li>y</ul>tail</body></html>";
     assert_eq!(
         text_of(FileKind::Html, html),
-        "Letter & more\nPlan\nTake one tablet\ndaily at 8.\nTSH\t2.1\nT4 9\na chart\na\n  b\nx\ny\ntail"
+        "Letter & more\nPlan\nTake one tablet\ndaily at 8.\nTSH\t2.1\nT4\t9\na chart\na\n  b\nx\ny\ntail"
     );
 }
 

@@ -12,13 +12,8 @@ fn texts(content: &[u8]) -> Vec<String> {
 fn pages_come_in_order_with_their_numbers() {
     let file = samples::pdf_of_pages(&["First line\nsecond (line)", "", "Größe 1,80 m “ok”"]);
     let extracted = extract(FileKind::Pdf, &file).unwrap();
-    let pages: Vec<_> =
-        extracted.pages.iter().map(|page| (page.number, page.text.as_str())).collect();
-    let expected = [
-        (Some(1), "First line\nsecond (line)"),
-        (Some(2), ""),
-        (Some(3), "Größe 1,80 m “ok”"),
-    ];
+    let pages: Vec<_> = extracted.pages.iter().map(|page| (page.number, page.text.as_str())).collect();
+    let expected = [(Some(1), "First line\nsecond (line)"), (Some(2), ""), (Some(3), "Größe 1,80 m “ok”")];
     assert_eq!(pages, expected);
     assert_eq!(extracted.damaged_pages, Vec::<u32>::new());
 }
@@ -84,7 +79,7 @@ fn an_endless_page_tree_ends() {
 fn page_and_text_limits_hold_at_n_and_n_plus_one() {
     let file = samples::pdf_of_pages(&["12345", "6789"]);
     let read = |pages, text_bytes| {
-        let limits = Limits { pages, text_bytes, ..Limits::default() };
+        let limits = Limits { text_bytes, pages, ..Limits::default() };
         extract_bytes(FileKind::Pdf, &file, &limits).map(|_| ())
     };
     assert_eq!(read(2, 9), Ok(()));

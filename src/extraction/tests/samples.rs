@@ -19,18 +19,17 @@ pub fn pdf(objects: &[(usize, Vec<u8>)], trailer: &str) -> Vec<u8> {
     let mut offsets = vec![0; size];
     for (number, body) in objects {
         offsets[*number] = out.len();
-        write!(out, "{number} 0 obj\n").unwrap();
+        writeln!(out, "{number} 0 obj").unwrap();
         out.extend_from_slice(body);
         out.extend_from_slice(b"\nendobj\n");
     }
     let xref = out.len();
     write!(out, "xref\n0 {size}\n0000000000 65535 f \n").unwrap();
     for offset in offsets.iter().skip(1) {
-        write!(out, "{offset:010} 00000 n \n").unwrap();
+        writeln!(out, "{offset:010} 00000 n ").unwrap();
     }
     let trailer = trailer.replace("{xref}", &xref.to_string());
-    write!(out, "trailer\n<</Size {size}/Root 1 0 R{trailer}>>\nstartxref\n{xref}\n%%EOF\n")
-        .unwrap();
+    write!(out, "trailer\n<</Size {size}/Root 1 0 R{trailer}>>\nstartxref\n{xref}\n%%EOF\n").unwrap();
     out
 }
 
@@ -49,8 +48,7 @@ pub fn packed_stream(data: &[u8], entries: &str) -> Vec<u8> {
     stream(&encoder.finish().unwrap(), &format!("{entries}/Filter/FlateDecode"))
 }
 
-const FONT: &str =
-    "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>";
+const FONT: &str = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>";
 
 /// The content of a page that shows the lines, in Windows-1252 as the font asks.
 fn page_content(text: &str) -> Vec<u8> {
@@ -73,8 +71,7 @@ fn page_content(text: &str) -> Vec<u8> {
 /// A PDF with a page for each text; an empty text makes a page that is only a picture.
 pub fn pdf_of_pages(texts: &[&str]) -> Vec<u8> {
     let first_page = 4;
-    let kids: String =
-        (0..texts.len()).map(|index| format!("{} 0 R ", first_page + 2 * index)).collect();
+    let kids = references((0..texts.len()).map(|index| first_page + 2 * index));
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
         (2, format!("<</Type/Pages/Kids[{kids}]/Count {}>>", texts.len()).into_bytes()),
@@ -93,6 +90,10 @@ pub fn pdf_of_pages(texts: &[&str]) -> Vec<u8> {
     pdf(&objects, "")
 }
 
+fn references(numbers: impl Iterator<Item = usize>) -> String {
+    numbers.map(|number| format!("{number} 0 R")).collect::<Vec<_>>().join(" ")
+}
+
 fn page(content: usize, entries: &str) -> Vec<u8> {
     format!(
         "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]\
@@ -107,12 +108,7 @@ pub fn pdf_of_content(content: Vec<u8>, more: Vec<(usize, Vec<u8>)>, trailer: &s
 }
 
 /// As [`pdf_of_content`], with entries for the page's dictionary.
-pub fn pdf_of_page(
-    entries: &str,
-    content: Vec<u8>,
-    more: Vec<(usize, Vec<u8>)>,
-    trailer: &str,
-) -> Vec<u8> {
+pub fn pdf_of_page(entries: &str, content: Vec<u8>, more: Vec<(usize, Vec<u8>)>, trailer: &str) -> Vec<u8> {
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
         (2, b"<</Type/Pages/Kids[4 0 R]/Count 1>>".to_vec()),
@@ -128,11 +124,7 @@ pub fn pdf_of_page(
 pub fn pdf_encrypted() -> Vec<u8> {
     let key = "5a".repeat(32);
     let encrypt = format!("<</Filter/Standard/V 2/R 3/Length 128/P -4/O<{key}>/U<{key}>>>");
-    pdf_of_content(
-        stream(b"\x17\x2a\x99", ""),
-        vec![(6, encrypt.into_bytes())],
-        "/Encrypt 6 0 R/ID[<00><00>]",
-    )
+    pdf_of_content(stream(b"\x17\x2a\x99", ""), vec![(6, encrypt.into_bytes())], "/Encrypt 6 0 R/ID[<00><00>]")
 }
 
 /// A page tree that leads back to itself without any page.
@@ -160,7 +152,7 @@ pub fn pdf_endless() -> Vec<u8> {
 
 /// `count` pages that are all the same content.
 pub fn pdf_many_pages(count: usize) -> Vec<u8> {
-    let kids: String = (0..count).map(|index| format!("{} 0 R ", 10 + index)).collect();
+    let kids = references((0..count).map(|index| 10 + index));
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
         (2, format!("<</Type/Pages/Kids[{kids}]/Count {count}>>").into_bytes()),
@@ -193,18 +185,14 @@ pub fn pdf_form_doubling() -> Vec<u8> {
         );
         stream(content, &entries)
     };
-    let mut forms: Vec<_> =
-        (6..16).map(|number| (number, form(number + 1, &b"/X Do ".repeat(10)))).collect();
+    let mut forms: Vec<_> = (6..16).map(|number| (number, form(number + 1, &b"/X Do ".repeat(10)))).collect();
     forms.push((16, form(16, b"0 0 1 1 re f")));
     pdf_of_content(stream(b"/X Do", ""), forms, "")
 }
 
 /// A form that draws itself, beside some text.
 pub fn pdf_form_loop() -> Vec<u8> {
-    let form = stream(
-        b"/X Do",
-        "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 6 0 R>>>>",
-    );
+    let form = stream(b"/X Do", "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 6 0 R>>>>");
     let mut content = page_content("beside the loop");
     content.extend_from_slice(b" /X Do");
     pdf_of_content(stream(&content, ""), vec![(6, form)], "")
@@ -248,7 +236,7 @@ pub fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
 const CONTENT_TYPES: &[u8] =
     br#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>"#;
 
-/// A WordprocessingML part with the root element and content given.
+/// A `WordprocessingML` part with the root element and content given.
 pub fn word_part(root: &str, content: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\
@@ -268,10 +256,10 @@ pub fn docx_of_document(document: &[u8]) -> Vec<u8> {
     archive(&[("[Content_Types].xml", CONTENT_TYPES), ("word/document.xml", document)])
 }
 
-/// A DOCX whose main part unpacks to a gibibyte of zeros, while the archive declares 100 bytes.
-pub fn docx_bomb() -> Vec<u8> {
+/// A DOCX whose main part unpacks to a gibibyte of zeros; the archive declares the size given.
+pub fn docx_bomb(declared: u32) -> Vec<u8> {
     let mut raw = RawArchive::default();
-    raw.add("word/document.xml", &deflated_run(0, GIB_IN_MIB), 100);
+    raw.add("word/document.xml", &deflated_run(0, GIB_IN_MIB), declared);
     raw.finish()
 }
 
@@ -287,12 +275,14 @@ pub fn docx_many_entries(count: usize) -> Vec<u8> {
 
 /// Entities defined by entities: nine levels of ten.
 pub fn docx_entity_expansion() -> Vec<u8> {
-    let mut declaration = "<!DOCTYPE d [<!ENTITY e0 \"lol\">".to_owned();
-    for level in 1..10 {
+    let levels = (1..10).map(|level| {
         let inner = format!("&e{};", level - 1).repeat(10);
-        declaration.push_str(&format!("<!ENTITY e{level} \"{inner}\">"));
-    }
-    let document = format!("<?xml version=\"1.0\"?>{declaration}]><d><t>&e9;</t></d>");
+        format!("<!ENTITY e{level} \"{inner}\">")
+    });
+    let document = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE d [<!ENTITY e0 \"lol\">{}]><d><t>&e9;</t></d>",
+        levels.collect::<Vec<_>>().concat()
+    );
     docx_of_document(document.as_bytes())
 }
 
@@ -306,9 +296,7 @@ fn deflate(data: &[u8]) -> Vec<u8> {
 /// ends at a byte and refers to nothing before it.
 fn deflated_run(byte: u8, mebibytes: usize) -> Vec<u8> {
     let mut block = Vec::with_capacity(MIB);
-    Compress::new(Compression::best(), false)
-        .compress_vec(&vec![byte; MIB], &mut block, FlushCompress::Full)
-        .unwrap();
+    Compress::new(Compression::best(), false).compress_vec(&vec![byte; MIB], &mut block, FlushCompress::Full).unwrap();
     let mut out = block.repeat(mebibytes);
     // An empty last block.
     out.extend_from_slice(&[3, 0]);

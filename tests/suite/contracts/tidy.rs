@@ -24,7 +24,9 @@ fn rust_files(below: &str) -> Vec<PathBuf> {
         }
     }
     let mut found = Vec::new();
-    walk(&root().join(below), &mut found);
+    if root().join(below).is_dir() {
+        walk(&root().join(below), &mut found);
+    }
     found
 }
 

@@ -97,7 +97,6 @@ pub(in crate::domains::identity) async fn recovery_codes_left(mut db: &AsyncPgCo
 /// A sign-in that waits for its code.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::domains::identity) struct Challenge {
-    pub user: UserId,
     pub attempts: i32,
     pub expires_at: DateTime<Utc>,
     pub used: bool,
@@ -134,15 +133,15 @@ pub(in crate::domains::identity) async fn challenged_user(mut db: &AsyncPgConnec
 
 /// A challenge, held until the end of the transaction.
 pub(in crate::domains::identity) async fn hold_challenge(mut db: &AsyncPgConnection, hash: &TokenHash) -> Result<Option<Challenge>> {
-    type Row = (UserId, i32, DateTime<Utc>, Option<DateTime<Utc>>);
+    type Row = (i32, DateTime<Utc>, Option<DateTime<Utc>>);
     let row: Option<Row> = challenges::table
         .find(hash.as_bytes().as_slice())
-        .select((challenges::user_id, challenges::attempts, challenges::expires_at, challenges::used_at))
+        .select((challenges::attempts, challenges::expires_at, challenges::used_at))
         .for_update()
         .first(&mut db)
         .await
         .optional()?;
-    Ok(row.map(|(user, attempts, expires_at, used_at)| Challenge { user, attempts, expires_at, used: used_at.is_some() }))
+    Ok(row.map(|(attempts, expires_at, used_at)| Challenge { attempts, expires_at, used: used_at.is_some() }))
 }
 
 pub(in crate::domains::identity) async fn fail_challenge(mut db: &AsyncPgConnection, hash: &TokenHash) -> Result<()> {

@@ -119,7 +119,7 @@ pub(in crate::domains::identity) async fn remember_facility(
     session: SessionId,
     facility: Option<FacilityId>,
 ) -> Result<()> {
-    diesel::update(user_sessions::table.find(session)).set(user_sessions::facility_id.eq(facility)).execute(&mut db).await?;
+    diesel::update(user_sessions::table.find(session)).set(user_sessions::chosen_facility_id.eq(facility)).execute(&mut db).await?;
     Ok(())
 }
 
@@ -151,7 +151,7 @@ struct HeldRow {
     #[diesel(sql_type = Timestamptz)]
     session_expires_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
-    facility_id: Option<Uuid>,
+    chosen_facility_id: Option<Uuid>,
     #[diesel(sql_type = Text)]
     status: String,
 }
@@ -159,7 +159,7 @@ struct HeldRow {
 /// Finds and holds a refresh token: a second use at the same time waits here, and then sees that it was used.
 pub(in crate::domains::identity) async fn hold_token(mut db: &AsyncPgConnection, hash: &TokenHash) -> Result<Option<Held>> {
     let row: Option<HeldRow> = sql("SELECT t.session_id, s.user_id, t.used_at, s.revoked_at, t.expires_at, \
-             s.expires_at AS session_expires_at, s.facility_id, u.status \
+             s.expires_at AS session_expires_at, s.chosen_facility_id, u.status \
          FROM refresh_tokens t JOIN user_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id \
          WHERE t.token_hash = $1 FOR UPDATE OF t, s")
         .bind::<Bytea, _>(hash.as_bytes().as_slice())
@@ -173,7 +173,7 @@ pub(in crate::domains::identity) async fn hold_token(mut db: &AsyncPgConnection,
         alive: row.revoked_at.is_none() && row.status == UserStatus::Active.as_str(),
         expires_at: row.expires_at,
         session_expires_at: row.session_expires_at,
-        facility: row.facility_id.map(FacilityId::from_uuid),
+        facility: row.chosen_facility_id.map(FacilityId::from_uuid),
     }))
 }
 

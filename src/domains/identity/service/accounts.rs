@@ -97,12 +97,12 @@ pub async fn update_user(ctx: &RequestContext, update: UpdateUser, once: Option<
                     Some(name) => Some(sealing::seal_display_name(&keys, id, name)?),
                     None => None,
                 },
-                phone_ciphertext: match &changes.phone {
-                    Some(phone) => Some(sealing::seal_phone(&keys, id, phone.as_ref())?),
+                phone_ciphertext: match changes.phone.as_opt_ref() {
+                    Some(phone) => Some(sealing::seal_phone(&keys, id, phone)?),
                     None => None,
                 },
-                npi: changes.npi,
-                license_number: changes.license_number,
+                npi: changes.npi.into(),
+                license_number: changes.license_number.into(),
                 locale: changes.locale,
                 time_zone: changes.time_zone,
             };

@@ -1,11 +1,15 @@
 //! Encryption and decryption of the domain's rows. Opening a row notes the read: there is no way to a
 //! decrypted patient that leaves no audit row.
 
+mod care;
+mod parts;
+
 use chrono::NaiveDate;
 
-use super::model::{Address, Contact, ContactRow, Identity, Patient, PatientRow, SealedIdentity};
+use super::model::{Address, Identity, Patient, PatientRow, SealedIdentity};
 use crate::access::{RequestContext, Subject};
-use crate::crypto::blind_index;
+use crate::crypto::blind_index::normalise::name_parts;
+use crate::crypto::blind_index::{self, Term};
 use crate::crypto::{ColumnId, FacilityKeys};
 use crate::error::{Error, Result};
 use crate::ids::{PatientId, TypedId as _};
@@ -21,12 +25,50 @@ const SSN: ColumnId = ColumnId::new("patients", "ssn");
 const PHONE: ColumnId = ColumnId::new("patients", "phone");
 const EMAIL: ColumnId = ColumnId::new("patients", "email");
 const ADDRESS: ColumnId = ColumnId::new("patients", "address");
-const CONTACT_NAME: ColumnId = ColumnId::new("patient_contacts", "name");
-const CONTACT_PHONE: ColumnId = ColumnId::new("patient_contacts", "phone");
-const CONTACT_EMAIL: ColumnId = ColumnId::new("patient_contacts", "email");
+pub(super) use care::{open_access, seal_reason, seal_review_note};
+pub(super) use parts::{
+    open_allergy, open_contact, open_coverage, open_visit, seal_allergy, seal_contact, seal_coverage, seal_visit,
+};
+
+/// A decrypted patient who has not been shown. What is inside comes out by [`Hidden::show`], which notes the
+/// read; to look at for a decision there is [`Hidden::identity`].
+pub(super) struct Hidden(Patient);
+
+impl Hidden {
+    /// For comparing, in the server alone.
+    pub(super) const fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    pub(super) const fn id(&self) -> PatientId {
+        self.0.id
+    }
+
+    /// Where it stands among others: by family name, then given name, as people would look.
+    pub(super) fn sort_name(&self) -> (Vec<String>, Vec<String>) {
+        let identity = &self.0.identity;
+        (name_parts(identity.family_name.reveal()), name_parts(identity.given_name.reveal()))
+    }
+
+    /// Gives the patient out to be changed in this transaction, whose own audit row tells of it.
+    pub(super) fn for_change(self) -> Patient {
+        self.0
+    }
+
+    /// Gives the patient out and notes the read.
+    pub(super) fn show(self, ctx: &RequestContext) -> Patient {
+        ctx.note_read(Subject::of(self.0.id).in_record_of(self.0.id));
+        self.0
+    }
+}
 
 /// Decrypts a patient and notes the read.
 pub(super) fn open_patient(ctx: &RequestContext, keys: &FacilityKeys, row: PatientRow) -> Result<Patient> {
+    Ok(open_hidden(keys, row)?.show(ctx))
+}
+
+/// Decrypts a patient who may turn out not to be the one meant.
+pub(super) fn open_hidden(keys: &FacilityKeys, row: PatientRow) -> Result<Hidden> {
     let id = row.id.uuid();
     let text = |column, sealed: &[u8]| keys.fields.decrypt_text(column, id, sealed);
     let optional = |column, sealed: &Option<Vec<u8>>| keys.fields.decrypt_text_opt(column, id, sealed.as_deref());
@@ -37,8 +79,7 @@ pub(super) fn open_patient(ctx: &RequestContext, keys: &FacilityKeys, row: Patie
         Some(json) => Some(json.try_map_ref(|json| serde_json::from_str::<Address>(json)).map_err(Error::from)?),
         None => None,
     };
-    ctx.note_read(Subject::of(row.id).in_record_of(row.id));
-    Ok(Patient {
+    Ok(Hidden(Patient {
         id: row.id,
         identity: Identity {
             mrn: text(MRN, &row.mrn_ciphertext)?,
@@ -59,25 +100,7 @@ pub(super) fn open_patient(ctx: &RequestContext, keys: &FacilityKeys, row: Patie
         version: row.version,
         created_at: row.created_at,
         updated_at: row.updated_at,
-    })
-}
-
-/// Decrypts a contact and notes the read.
-pub(super) fn open_contact(ctx: &RequestContext, keys: &FacilityKeys, row: ContactRow) -> Result<Contact> {
-    let id = row.id.uuid();
-    ctx.note_read(Subject::of(row.id).in_record_of(row.patient_id));
-    Ok(Contact {
-        id: row.id,
-        patient_id: row.patient_id,
-        name: keys.fields.decrypt_text(CONTACT_NAME, id, &row.name_ciphertext)?,
-        relationship: row.relationship,
-        phone: keys.fields.decrypt_text_opt(CONTACT_PHONE, id, row.phone_ciphertext.as_deref())?,
-        email: keys.fields.decrypt_text_opt(CONTACT_EMAIL, id, row.email_ciphertext.as_deref())?,
-        emergency: row.emergency,
-        legal_guardian: row.legal_guardian,
-        priority: row.priority,
-        version: row.version,
-    })
+    }))
 }
 
 /// Encrypts what identifies a patient, for its row.
@@ -106,11 +129,20 @@ pub(super) fn seal_identity(keys: &FacilityKeys, id: PatientId, identity: &Ident
 
 /// Every term a patient can be found by.
 pub(super) fn terms(keys: &FacilityKeys, identity: &Identity) -> Vec<i64> {
+    keys.index.terms_of(&searched(identity)).into_iter().map(|term| term.hash).collect()
+}
+
+/// Terms that another record of the same person would share some of.
+pub(super) fn duplicate_probes(keys: &FacilityKeys, identity: &Identity) -> Vec<Term> {
+    keys.index.duplicate_probes(&searched(identity))
+}
+
+fn searched(identity: &Identity) -> blind_index::Identity<'_> {
     fn some(value: Option<&Phi<String>>) -> Option<&str> {
         value.map(Phi::reveal_str)
     }
     let names = [Some(&identity.given_name), identity.middle_name.as_ref(), identity.preferred_name.as_ref()];
-    let searched = blind_index::Identity {
+    blind_index::Identity {
         given_names: names.into_iter().filter_map(some).collect(),
         family_names: vec![identity.family_name.reveal()],
         birth_date: Some(*identity.birth_date.reveal()),
@@ -118,6 +150,5 @@ pub(super) fn terms(keys: &FacilityKeys, identity: &Identity) -> Vec<i64> {
         emails: some(identity.email.as_ref()).into_iter().collect(),
         ssn: some(identity.ssn.as_ref()),
         mrn: Some(identity.mrn.reveal()),
-    };
-    keys.index.terms_of(&searched).into_iter().map(|term| term.hash).collect()
+    }
 }

@@ -1,10 +1,43 @@
 //! Rows, what is known of a patient, and why an operation may be refused.
 
+/// Names of the fields a patch gives, for the audit log.
+macro_rules! given {
+    ($patch:ident: $($field:ident => $name:literal),* $(,)?) => {
+        [$((!$patch.$field.is_undefined()).then_some($name)),*].into_iter().flatten().collect()
+    };
+}
+
+mod allergy;
+mod care;
+mod contact;
+mod coverage;
+mod search;
+mod visit;
+
+use async_graphql::MaybeUndefined;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::{AsChangeset, Insertable, Queryable, Selectable};
 
-use crate::db::schema::{patient_contacts, patient_terms, patients};
-use crate::ids::{ContactId, FacilityId, PatientId, UserId};
+pub use allergy::{
+    Allergy, AllergyCategory, AllergyColumns, AllergyFields, AllergyPatch, AllergyRow, AllergySeverity, AllergyStatus,
+    NewAllergy,
+};
+pub use care::{
+    BreakGlass, BreakGlassAccess, BreakGlassReview, BreakGlassRow, BrokenFor, CareRelationship, CareRelationshipKind,
+    NewBreakGlass, NewCareRelationship, RelationshipFilter,
+};
+pub use contact::{Contact, ContactColumns, ContactFields, ContactPatch, ContactRelationship, ContactRow, NewContact};
+pub use coverage::{
+    Coverage, CoverageColumns, CoverageFields, CoveragePatch, CoverageRow, NewCoverage, SubscriberRelationship,
+};
+pub use search::{Duplicate, DuplicateReason, Found, MatchKind, NameMode, SearchPatients};
+pub use visit::{
+    Diagnosis, Icd10Code, Medication, NewDiagnosis, NewVisit, Visit, VisitColumns, VisitCursor, VisitFields, VisitPatch,
+    VisitRow, Vitals,
+};
+
+use crate::db::schema::{patient_terms, patients};
+use crate::ids::{FacilityId, PatientId, UserId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
 
@@ -29,34 +62,40 @@ text_enum! {
     }
 }
 
-text_enum! {
-    /// What a contact is to the patient.
-    ContactRelationship {
-        Spouse = "spouse",
-        Partner = "partner",
-        Parent = "parent",
-        Child = "child",
-        Sibling = "sibling",
-        Guardian = "guardian",
-        Relative = "relative",
-        Friend = "friend",
-        Caregiver = "caregiver",
-        Other = "other",
-    }
-}
-
 /// Why an operation on patients was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
 #[graphql(name = "PatientErrorCode")]
 pub enum Refusal {
     /// The medical record number belongs to another patient of the facility.
     MrnTaken,
-    /// A value is empty, too long or malformed.
+    /// The facility may know this person already: look at the possible duplicates, or accept them.
+    PossibleDuplicate,
+    /// A value is empty, too long, out of range or malformed.
     Invalid,
     /// The record changed since it was read: read it again.
     StaleVersion,
     /// The record is archived and not changed any more.
     Archived,
+    /// The record is not archived.
+    NotArchived,
+    /// There are as many of these as a record may hold.
+    TooMany,
+    /// The same is on record already.
+    AlreadyRecorded,
+    /// Another coverage of the same priority covers some of the same days.
+    CoverageOverlaps,
+    /// There is no such diagnosis code.
+    UnknownDiagnosis,
+    /// The diagnosis code is a heading: choose a code below it.
+    DiagnosisNotBillable,
+    /// The user does not work in this facility.
+    UnknownMember,
+    /// What was to be ended has ended.
+    AlreadyEnded,
+    /// The emergency access has been reviewed.
+    AlreadyReviewed,
+    /// Nobody reviews their own emergency access.
+    OwnAccess,
 }
 
 /// A patient as stored.
@@ -140,6 +179,25 @@ pub struct RegisterPatient {
     pub address: Option<Phi<Address>>,
     pub gender: Gender,
     pub preferred_language: Option<String>,
+    /// Register although the facility may know the person already.
+    pub accept_duplicates: bool,
+}
+
+/// Changes of a patient: what is left out stays, null clears.
+#[derive(Debug, Clone)]
+pub struct PatientPatch {
+    pub mrn: MaybeUndefined<Phi<String>>,
+    pub given_name: MaybeUndefined<Phi<String>>,
+    pub middle_name: MaybeUndefined<Phi<String>>,
+    pub family_name: MaybeUndefined<Phi<String>>,
+    pub preferred_name: MaybeUndefined<Phi<String>>,
+    pub birth_date: MaybeUndefined<Phi<NaiveDate>>,
+    pub ssn: MaybeUndefined<Phi<String>>,
+    pub phone: MaybeUndefined<Phi<String>>,
+    pub email: MaybeUndefined<Phi<String>>,
+    pub address: MaybeUndefined<Phi<Address>>,
+    pub gender: MaybeUndefined<Gender>,
+    pub preferred_language: MaybeUndefined<String>,
 }
 
 /// A patient row to insert.
@@ -154,6 +212,17 @@ pub struct NewPatient {
     pub preferred_language: Option<String>,
     pub registered_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The columns an update of a patient writes; `None` clears the column.
+#[derive(Debug, AsChangeset)]
+#[diesel(table_name = patients, treat_none_as_null = true)]
+pub struct PatientColumns {
+    #[diesel(embed)]
+    pub identity: SealedIdentity,
+    pub gender: Gender,
+    pub preferred_language: Option<String>,
     pub updated_at: DateTime<Utc>,
 }
 
@@ -181,37 +250,4 @@ pub struct NewTerm {
     pub facility_id: FacilityId,
     pub term: i64,
     pub patient_id: PatientId,
-}
-
-/// A contact as stored.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = patient_contacts, check_for_backend(diesel::pg::Pg))]
-pub struct ContactRow {
-    pub id: ContactId,
-    pub patient_id: PatientId,
-    pub name_ciphertext: Vec<u8>,
-    pub relationship: ContactRelationship,
-    pub phone_ciphertext: Option<Vec<u8>>,
-    pub email_ciphertext: Option<Vec<u8>>,
-    pub emergency: bool,
-    pub legal_guardian: bool,
-    pub priority: i16,
-    pub version: i32,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-}
-
-/// A contact, decrypted.
-#[derive(Debug, Clone)]
-pub struct Contact {
-    pub id: ContactId,
-    pub patient_id: PatientId,
-    pub name: Phi<String>,
-    pub relationship: ContactRelationship,
-    pub phone: Option<Phi<String>>,
-    pub email: Option<Phi<String>>,
-    pub emergency: bool,
-    pub legal_guardian: bool,
-    pub priority: i16,
-    pub version: i32,
 }

@@ -1,16 +1,28 @@
 //! Objects of the domain.
 
-use async_graphql::dataloader::DataLoader;
+mod care;
+mod parts;
+mod search;
+mod visit;
+
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::domains::patients::loaders::ContactsLoader;
-use crate::domains::patients::model::{self, ContactRelationship, Gender, PatientStatus, Refusal};
+pub use care::{BreakGlassAccess, BreakGlassAccessConnection, CareRelationship, CareRelationshipConnection};
+pub use parts::{PatientAllergy, PatientContact, PatientCoverage};
+pub use search::{PatientDuplicate, PatientMatch, PatientSearchConnection};
+pub use visit::{Icd10Code, PatientVisit, PatientVisitConnection};
+
+use crate::domains::patients::loaders::{
+    AllergiesLoader, CareTeamLoader, ContactsLoader, CoveragesLoader, VisitCountLoader, VisitPage, VisitsLoader, load,
+};
+use crate::domains::patients::model::{self, Gender, PatientStatus, Refusal, VisitCursor};
 use crate::error::Result;
 use crate::graphql::connection::connection;
 use crate::graphql::loaders::LoadError;
 use crate::graphql::payload::user_error;
-use crate::ids::{ContactId, PatientId};
+use crate::ids::PatientId;
+use crate::pagination::PageRequest;
 use crate::phi::Phi;
 
 /// A person in care, in one facility. Needs `patients.read`; a restricted therapist sees only charts that a
@@ -60,36 +72,61 @@ pub struct Patient {
 impl Patient {
     /// Contacts, in the order they are called. Needs `patients.read`.
     async fn contacts(&self, ctx: &Context<'_>) -> Result<Vec<PatientContact>, LoadError> {
-        let loader = ctx.data_unchecked::<DataLoader<ContactsLoader>>();
-        let found = loader.load_one(self.id).await?.unwrap_or_default();
+        let found = load::<ContactsLoader, _>(ctx, self.id).await?.unwrap_or_default();
         Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// Contacts to be called in an emergency, in that order. Needs `patients.read`.
+    async fn emergency_contacts(&self, ctx: &Context<'_>) -> Result<Vec<PatientContact>, LoadError> {
+        let found = load::<ContactsLoader, _>(ctx, self.id).await?.unwrap_or_default();
+        Ok(found.into_iter().filter(|contact| contact.fields.emergency).map(Into::into).collect())
+    }
+
+    /// Insurance coverages, those billed first come first, ended ones too; null when you may not see them. Needs
+    /// `patients.coverages.read`.
+    async fn coverages(&self, ctx: &Context<'_>) -> Result<Option<Vec<PatientCoverage>>, LoadError> {
+        let found = load::<CoveragesLoader, _>(ctx, self.id).await?.unwrap_or_default();
+        Ok(Some(found.into_iter().map(Into::into).collect()))
+    }
+
+    /// Allergies and intolerances in the order they were recorded, resolved and mistaken ones too: look at
+    /// `status`. Null when you may not see them. Needs `patients.allergies.read`.
+    async fn allergies(&self, ctx: &Context<'_>) -> Result<Option<Vec<PatientAllergy>>, LoadError> {
+        let found = load::<AllergiesLoader, _>(ctx, self.id).await?.unwrap_or_default();
+        Ok(Some(found.into_iter().map(Into::into).collect()))
+    }
+
+    /// Who treats the patient now, the longest first; null when you may not see it. Needs
+    /// `patients.care_team.read`.
+    async fn care_team(&self, ctx: &Context<'_>) -> Result<Option<Vec<CareRelationship>>, LoadError> {
+        let found = load::<CareTeamLoader, _>(ctx, self.id).await?.unwrap_or_default();
+        Ok(Some(found.into_iter().map(Into::into).collect()))
+    }
+
+    /// Visit history, the latest first; null when you may not see it. Needs `patients.visits.read`.
+    async fn visits(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Visits to return, 1 to 100; 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
+    ) -> Result<Option<PatientVisitConnection>, LoadError> {
+        let page = PageRequest::parse_with(first, after.as_deref(), VisitCursor::decode)?;
+        let key = VisitPage { patient: self.id, first: page.first, after: page.after };
+        let counted = async {
+            if ctx.look_ahead().field("totalCount").exists() {
+                load::<VisitCountLoader, _>(ctx, self.id).await.map(|count| Some(count.unwrap_or(0)))
+            } else {
+                Ok(None)
+            }
+        };
+        let (visits, total) = futures::try_join!(load::<VisitsLoader, _>(ctx, key), counted)?;
+        let visits = visits.unwrap_or_else(|| crate::pagination::Page { rows: Vec::new(), has_next: false });
+        let cursor = |visit: &PatientVisit| VisitCursor { visited_at: visit.visited_at, id: visit.id }.encode();
+        Ok(Some(PatientVisitConnection::new(visits.map(Into::into), page.after.is_some(), total, cursor)))
     }
 }
 
 connection!(PatientConnection, PatientEdge, Patient, "patients");
-
-/// Someone to be told, or who speaks for a patient.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct PatientContact {
-    /// Typed, opaque id.
-    pub id: ContactId,
-    /// Name of the contact.
-    pub name: String,
-    /// What the contact is to the patient.
-    pub relationship: ContactRelationship,
-    /// Telephone number in E.164; null when none is known.
-    pub phone: Option<String>,
-    /// E-mail address; null when none is known.
-    pub email: Option<String>,
-    /// Whether to be called in an emergency.
-    pub emergency: bool,
-    /// Whether the contact decides for the patient by law.
-    pub legal_guardian: bool,
-    /// Order in which contacts are called, from 1.
-    pub priority: i16,
-    /// Give this as `expectedVersion` when changing the contact.
-    pub version: i32,
-}
 
 /// A postal address in the United States.
 #[derive(Debug, Clone, SimpleObject)]
@@ -111,7 +148,7 @@ user_error!(
     PatientUserError(Refusal)
 );
 
-fn text(value: Option<Phi<String>>) -> Option<String> {
+pub(super) fn text(value: Option<Phi<String>>) -> Option<String> {
     value.map(Phi::into_revealed)
 }
 
@@ -145,21 +182,5 @@ impl From<model::Address> for Address {
     fn from(address: model::Address) -> Self {
         let model::Address { line1, line2, city, state, zip_code } = address;
         Self { line1, line2, city, state, zip_code }
-    }
-}
-
-impl From<model::Contact> for PatientContact {
-    fn from(contact: model::Contact) -> Self {
-        Self {
-            id: contact.id,
-            name: contact.name.into_revealed(),
-            relationship: contact.relationship,
-            phone: text(contact.phone),
-            email: text(contact.email),
-            emergency: contact.emergency,
-            legal_guardian: contact.legal_guardian,
-            priority: contact.priority,
-            version: contact.version,
-        }
     }
 }
