@@ -20,6 +20,7 @@ pub mod graphql;
 pub mod http;
 pub mod jobs;
 pub mod embedding;
+pub mod extraction;
 pub mod provision;
 pub mod app;
 pub mod telemetry;
