@@ -3,11 +3,12 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use super::request::request;
+use crate::domains::facilities::graphql::{Facility, Invitation, Member};
 use crate::domains::identity::graphql::User;
-use crate::domains::{identity, patients};
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
+use crate::domains::{facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::ids::{TypedId as _, UserId, split};
 
@@ -16,6 +17,9 @@ use crate::ids::{TypedId as _, UserId, split};
 #[graphql(field(name = "id", ty = "ID", desc = "Typed, opaque id."))]
 pub enum Node {
     User(User),
+    Facility(Facility),
+    Member(Member),
+    Invitation(Invitation),
     Patient(Patient),
     PatientContact(PatientContact),
     PatientCoverage(PatientCoverage),
@@ -36,6 +40,8 @@ impl NodeQuery {
         let (prefix, uuid) = split(&id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
         let found = if prefix == UserId::PREFIX {
             identity::service::user(request, UserId::from_uuid(uuid)).await.map(|row| Node::User(row.into()))
+        } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
+            found
         } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
             found
         } else {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::{identity, patients};
+use crate::domains::{facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
@@ -109,6 +109,7 @@ async fn execute(
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
     let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
+    let request = facilities::loaders::attach(request, ctx);
     patients::loaders::attach(request, ctx)
 }
 
