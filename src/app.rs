@@ -9,11 +9,13 @@ use crate::access::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
+use crate::crypto::signed_url::LinkKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::error::{Error, Result};
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
+use crate::storage::Storage;
 
 /// The shared parts of the process.
 #[derive(Debug)]
@@ -26,6 +28,9 @@ pub struct App {
     /// Blind indexes of what belongs to no facility.
     pub lookup: IndexKey,
     pub tokens: AccessTokens,
+    /// Makes and checks links to files.
+    pub links: LinkKey,
+    pub storage: Storage,
     pub jobs: Jobs,
 }
 
@@ -49,6 +54,8 @@ impl App {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
+            links: keyring.link_key()?,
+            storage: Storage::open(&config)?,
             keyring,
             database,
             clock,

@@ -3,6 +3,7 @@
 
 use diesel::allow_tables_to_appear_in_same_query;
 
-use super::schema::{facilities, facility_members, member_roles, users};
+use super::schema::{document_patients, documents, facilities, facility_members, member_roles, users};
 
 allow_tables_to_appear_in_same_query!(facilities, facility_members, member_roles, users);
+allow_tables_to_appear_in_same_query!(documents, document_patients);

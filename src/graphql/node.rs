@@ -3,16 +3,18 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use super::request::request;
+use crate::domains::documents::graphql::Document;
 use crate::domains::patients::graphql::Patient;
-use crate::domains::patients;
+use crate::domains::{documents, patients};
 use crate::error::{Error, Result};
-use crate::ids::{PatientId, TypedId as _, split};
+use crate::ids::{DocumentId, PatientId, TypedId as _, split};
 
 /// An object with an id of its own.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Typed, opaque id."))]
 pub enum Node {
     Patient(Patient),
+    Document(Document),
 }
 
 #[derive(Default)]
@@ -27,6 +29,10 @@ impl NodeQuery {
         let found = match prefix {
             PatientId::PREFIX => {
                 patients::service::patient(request, PatientId::from_uuid(uuid)).await.map(|row| Node::Patient(row.into()))
+            }
+            DocumentId::PREFIX => {
+                let found = documents::service::document(request, DocumentId::from_uuid(uuid)).await;
+                found.map(|document| Node::Document(document.into()))
             }
             _ => return Err(Error::bad_input("`id` is not the id of an object that can be looked up alone")),
         };

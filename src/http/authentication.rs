@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use uuid::Uuid;
 
-use crate::access::{Actor, ContextParts, Purpose};
+use crate::access::{Actor, Bearer, ContextParts, Purpose};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::FacilityId;
@@ -66,6 +66,21 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>> {
         Some(_) if !headers.contains_key(CSRF_HEADER) => Err(Error::Forbidden("csrf")),
         Some(token) => Ok(Some(token)),
     }
+}
+
+/// Whose token is in the header or the cookie, for a request that does not rely on it: a cookie needs no CSRF header
+/// here, and one that has expired counts as none.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] for a header that is given and not valid.
+pub(crate) fn bearer(app: &App, headers: &HeaderMap) -> Result<Option<Bearer>> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return match token(headers)? {
+            Some(token) => app.tokens.verify(token, app.clock.now()).map(Some),
+            None => Ok(None),
+        };
+    }
+    Ok(cookie(headers, COOKIE).and_then(|token| app.tokens.verify(token, app.clock.now()).ok()))
 }
 
 /// The value of a cookie.

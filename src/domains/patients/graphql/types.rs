@@ -4,6 +4,7 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::domains::documents::graphql::{DocumentConnection, documents_of_patient};
 use crate::domains::patients::loaders::ContactsLoader;
 use crate::domains::patients::model::{self, ContactRelationship, Gender, PatientStatus, Refusal};
 use crate::error::Result;
@@ -63,6 +64,17 @@ impl Patient {
         let loader = ctx.data_unchecked::<DataLoader<ContactsLoader>>();
         let found = loader.load_one(self.id).await?.unwrap_or_default();
         Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// Documents about the patient that the caller may know of, last added first; `totalCount` is not counted here.
+    /// Null when the caller may see no documents. Needs `documents.read`.
+    async fn documents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Documents to return, 1 to 100; 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
+    ) -> Result<Option<DocumentConnection>, LoadError> {
+        documents_of_patient(ctx, self.id, first, after).await.map(Some)
     }
 }
 
