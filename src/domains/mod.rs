@@ -14,5 +14,7 @@ use crate::jobs::Handlers;
 /// Who does which kind of job.
 #[must_use]
 pub fn job_handlers(_: &Arc<App>) -> Handlers {
-    Handlers::new()
+    let mut handlers = Handlers::new();
+    documents::processing::register_handlers(&mut handlers);
+    handlers
 }

@@ -14,7 +14,7 @@ use crate::domains::{documents, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
-pub struct Query(node::NodeQuery, patients::graphql::PatientsQuery, documents::graphql::DocumentsQuery);
+pub struct Query(node::NodeQuery, patients::graphql::PatientsQuery, documents::graphql::DocumentsQuery, documents::search::graphql::DocumentSearchQuery);
 
 /// The mutation root.
 #[derive(MergedObject, Default)]

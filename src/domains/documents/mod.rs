@@ -6,15 +6,17 @@
 //! the others, not even that they exist; a restricted therapist sees documents of charts open to them, by the
 //! database's own policy.
 //!
-//! Knows nothing of visits, claims or messages. How text gets out of a file and into search is another part of this
-//! domain; here a document is queued for it.
+//! Knows nothing of visits, claims or messages. How text gets out of a file is
+//! told in `processing`, how it is found in `search`; the rest only queues a document for them.
 
 pub mod graphql;
 pub mod loaders;
 pub mod model;
 pub mod policy;
+pub mod processing;
 mod repository;
 mod sealing;
+pub mod search;
 pub mod service;
 mod signing;
 mod validation;

@@ -53,6 +53,24 @@ pub const NOTE_WRITE: Action = Action::roles("documents.note.write", AUTHORS);
 /// Signs a note of one's own.
 pub const NOTE_SIGN: Action = Action::roles("documents.note.sign", AUTHORS);
 
+/// Searches documents of administrative kinds; of every kind with [`READ_CLINICAL`].
+pub const SEARCH: Action = Action::roles(
+    "documents.search",
+    &[
+        Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
+        SocialWorker, Technician, Therapist,
+    ],
+);
+
+/// Brings a document into search.
+pub const PROCESS: Action = Action::system("documents.process");
+
+/// Prepares passages for another embedding model, and clears up after one.
+pub const REEMBED: Action = Action::system("documents.reembed");
+
+/// Registers an embedding model, or lets another one serve.
+pub const MODEL_CHANGE: Action = Action::system("documents.model_change");
+
 /// Removes files that no document names.
 pub const SWEEP: Action = Action::system("documents.sweep");
 
@@ -65,7 +83,8 @@ const AUTHORS: &[Role] = &[CaseManager, Nurse, Pharmacist, Physician, SocialWork
 
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
-    &READ, &READ_CLINICAL, &DOWNLOAD, &UPLOAD, &UPDATE, &LINK, &RETRY, &NOTE_WRITE, &NOTE_SIGN, &SWEEP,
+    &READ, &READ_CLINICAL, &DOWNLOAD, &UPLOAD, &UPDATE, &LINK, &RETRY, &NOTE_WRITE, &NOTE_SIGN, &SEARCH, &PROCESS,
+    &REEMBED, &MODEL_CHANGE, &SWEEP,
 ];
 
 /// Kinds that clerks and billers work with; they say little of a person's health.
