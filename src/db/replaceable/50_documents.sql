@@ -23,11 +23,12 @@ CREATE POLICY open_document ON documents AS RESTRICTIVE FOR SELECT USING (
 DO $$
 DECLARE target text;
 BEGIN
+    -- A sub-select in an OR is hashed once; an array would be walked for every passage of the facility.
     FOREACH target IN ARRAY ARRAY['document_signatures', 'document_chunks', 'chunk_embeddings', 'chunk_terms'] LOOP
         EXECUTE format('DROP POLICY IF EXISTS open_document ON %I', target);
         EXECUTE format('CREATE POLICY open_document ON %I AS RESTRICTIVE FOR SELECT USING ('
             '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '
-            'AND document_id = ANY ((SELECT app_open_documents())::uuid[])))', target);
+            'AND document_id IN (SELECT unnest(app_open_documents()))))', target);
     END LOOP;
 END $$;
 

@@ -1,8 +1,10 @@
 //! SQL of search.
 //!
 //! Both rankings are statements of one shape: the index of the facility is read as a whole, alone in its subquery
-//! (`OFFSET 0` keeps the planner from driving it by documents one by one, which is slow for all but a few), then
-//! joined with the documents that may be and shall be found, then ordered and cut. Equality on uuid, smallint and
+//! (`OFFSET 0` keeps the planner from driving it by documents one by one, which is slow for all but a few), then held
+//! against the documents that may be and shall be found, then ordered and cut. `IS TRUE` keeps that a look-up in a
+//! hash table made once: behind row-level security the planner expects a row or two and would look up each passage's
+//! document by itself. Equality on uuid, smallint and
 //! bigint is leak-proof, so both are index conditions under row-level security; a plan test holds it.
 
 use std::collections::HashSet;
@@ -40,9 +42,9 @@ macro_rules! semantic {
             "SELECT e.chunk_id FROM (SELECT chunk_id, document_id, embedding FROM chunk_embeddings \
              WHERE facility_id = $1 AND model_id = $2 ",
             $covered,
-            " OFFSET 0) e WHERE e.document_id IN ",
+            " OFFSET 0) e WHERE (e.document_id IN ",
             wanted!(),
-            " ORDER BY e.embedding <=> (SELECT $8::halfvec), e.chunk_id LIMIT $9"
+            ") IS TRUE ORDER BY e.embedding <=> (SELECT $8::halfvec), e.chunk_id LIMIT $9"
         )
     };
 }
@@ -58,12 +60,12 @@ pub const LEXICAL: &str = concat!(
          SELECT term, chunk_id, document_id, frequency, term_count FROM chunk_terms \
          WHERE facility_id = $1 AND term = ANY ($2::bigint[])), \
      spread AS (SELECT term, count(*)::float8 AS passages FROM hits GROUP BY term), \
-     sizes AS (SELECT greatest(chunks, 1)::float8 AS passages, \
+     sizes AS MATERIALIZED (SELECT greatest(chunks, 1)::float8 AS passages, \
          greatest(terms::float8 / greatest(chunks, 1), 1) AS length FROM search_statistics WHERE facility_id = $1) \
      SELECT h.chunk_id FROM hits h JOIN spread USING (term) CROSS JOIN sizes \
-     WHERE h.document_id IN ",
+     WHERE (h.document_id IN ",
     wanted!(),
-    " GROUP BY h.chunk_id \
+    ") IS TRUE GROUP BY h.chunk_id \
      ORDER BY sum(ln(1 + (greatest(sizes.passages, spread.passages) - spread.passages + 0.5) / (spread.passages + 0.5)) \
          * h.frequency * 2.2 / (h.frequency + 1.2 * (0.25 + 0.75 * h.term_count / sizes.length))) DESC, h.chunk_id \
      LIMIT $8"
