@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::extraction::ChildArguments;
 
 /// Clinical records for many facilities over one GraphQL API.
 #[derive(Debug, Parser)]
@@ -40,9 +39,6 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Reads a file on standard input under limits; started for each upload.
-    #[command(hide = true)]
-    ExtractChild(ChildArguments),
     /// Make or change the key ring.
     Keys {
         #[command(subcommand)]
@@ -55,8 +51,6 @@ enum Command {
 pub fn main() -> ExitCode {
     let command = match Cli::parse().command {
         Command::PostgresGuard { arguments } => return crate::db::embedded::guard::run(arguments),
-        // Before any thread is started: the limits hold for the process from then on.
-        Command::ExtractChild(arguments) => return crate::extraction::run_child(&arguments),
         command => command,
     };
     // With two providers compiled in, each would otherwise refuse to choose at its first use.
@@ -83,7 +77,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         // Answered before anything is set up.
-        Command::PostgresGuard { .. } | Command::ExtractChild(_) => Ok(()),
+        Command::PostgresGuard { .. } => Ok(()),
         Command::Schema => {
             print!("{}", crate::graphql::sdl());
             Ok(())

@@ -3,7 +3,11 @@
 mod access;
 mod download;
 mod lists;
+mod models;
 mod notes;
+mod processing;
+mod search;
+mod search_plan;
 mod upload;
 mod wire;
 
