@@ -12,7 +12,9 @@ use crate::crypto::blind_index::IndexKey;
 use crate::crypto::signed_url::LinkKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
+use crate::domains::identity::Passwords;
 use crate::error::{Error, Result};
+use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
 use crate::storage::Storage;
@@ -31,6 +33,8 @@ pub struct App {
     /// Makes and checks links to files.
     pub links: LinkKey,
     pub storage: Storage,
+    pub persisted: Persisted,
+    pub passwords: Passwords,
     pub jobs: Jobs,
 }
 
@@ -49,13 +53,16 @@ impl App {
             pool_size: config.database_pool,
             wait: Duration::from_secs(config.database_wait_seconds),
         })?;
+        let allowed = config.allowed_operations.as_deref().map(Persisted::read_allowed).transpose().map_err(Error::internal)?;
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
+            persisted: Persisted::new(allowed),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
             links: keyring.link_key()?,
             storage: Storage::open(&config)?,
+            passwords: Passwords::default(),
             keyring,
             database,
             clock,
