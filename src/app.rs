@@ -13,9 +13,11 @@ use crate::crypto::signed_url::LinkKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::domains::documents::processing;
+use crate::domains::identity::Passwords;
 use crate::embedding::{EmbeddingError, Models};
 use crate::error::{Error, Result};
 use crate::extraction::{Extractor, Limits};
+use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
 use crate::storage::Storage;
@@ -38,6 +40,8 @@ pub struct App {
     pub models: Models,
     /// Files to text.
     pub extractor: Extractor,
+    pub persisted: Persisted,
+    pub passwords: Passwords,
     pub jobs: Jobs,
 }
 
@@ -88,15 +92,18 @@ impl App {
             pool_size: config.database_pool,
             wait: Duration::from_secs(config.database_wait_seconds),
         })?;
+        let allowed = config.allowed_operations.as_deref().map(Persisted::read_allowed).transpose().map_err(Error::internal)?;
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
+            persisted: Persisted::new(allowed),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
             links: keyring.link_key()?,
             storage: Storage::open(&config)?,
             models: engines.models,
             extractor: engines.extractor,
+            passwords: Passwords::default(),
             keyring,
             database,
             clock,

@@ -23,12 +23,22 @@ impl<I: TypedId> PageRequest<I> {
     /// # Errors
     /// [`Error::BadInput`] when `first` is out of range or the cursor is not one of ours.
     pub fn parse(first: Option<i32>, after: Option<&str>) -> Result<Self> {
+        Self::parse_with(first, after, |cursor| I::decode(cursor).ok())
+    }
+}
+
+impl<I> PageRequest<I> {
+    /// The same for a cursor that is more than an id.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] when `first` is out of range or the cursor is not one of ours.
+    pub fn parse_with(first: Option<i32>, after: Option<&str>, decode: impl Fn(&str) -> Option<I>) -> Result<Self> {
         let first = first.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&first) {
             return Err(Error::bad_input(format!("`first` must be between 1 and {MAX_PAGE}")));
         }
         let after = after
-            .map(|cursor| I::decode(cursor).map_err(|_| Error::bad_input("`after` is not a cursor of this connection")))
+            .map(|cursor| decode(cursor).ok_or_else(|| Error::bad_input("`after` is not a cursor of this connection")))
             .transpose()?;
         Ok(Self { first: i64::from(first), after })
     }

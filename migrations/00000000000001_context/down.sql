@@ -5,5 +5,4 @@ DROP FUNCTION app_scope();
 DROP FUNCTION app_user();
 DROP FUNCTION app_facility();
 REVOKE USAGE ON SCHEMA public FROM anamnesis_server;
-DROP EXTENSION vector;
--- The role stays: other databases of the cluster may use it.
+-- The extension and the role stay: a superuser may have made them, and others may use them.

@@ -140,7 +140,7 @@ COMMENT ON COLUMN patient_coverages.ends_on IS 'operational: last day covered; n
 COMMENT ON COLUMN patient_coverages.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN patient_coverages.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN patient_coverages.updated_at IS 'operational: when the row last changed';
-SELECT protect_tenant_table('patient_coverages');
+SELECT protect_tenant_table('patient_coverages', 'SELECT, INSERT, UPDATE');
 
 -- Reference data, the same for all facilities: ICD-10-CM, April 2026, a work of the US government.
 CREATE TABLE icd10_codes (
@@ -148,6 +148,11 @@ CREATE TABLE icd10_codes (
     description text NOT NULL,
     billable boolean NOT NULL
 );
+-- No row-level security here, so the planner may use these operators as index conditions. `simple` finds
+-- beginnings of words while someone types, `english` other forms of whole words.
+CREATE INDEX icd10_codes_code_pattern_idx ON icd10_codes (code text_pattern_ops);
+CREATE INDEX icd10_codes_description_simple_idx ON icd10_codes USING gin (to_tsvector('simple', description));
+CREATE INDEX icd10_codes_description_english_idx ON icd10_codes USING gin (to_tsvector('english', description));
 COMMENT ON TABLE icd10_codes IS 'ICD-10-CM codes. Reference data, not tenant-owned.';
 COMMENT ON COLUMN icd10_codes.code IS 'operational: code with its dot';
 COMMENT ON COLUMN icd10_codes.description IS 'operational: official description';
@@ -173,7 +178,7 @@ CREATE TABLE patient_visits (
     CONSTRAINT patient_visits_facility_id_patient_id_fkey FOREIGN KEY (facility_id, patient_id) REFERENCES patients (facility_id, id),
     CONSTRAINT patient_visits_discharged_at_check CHECK (discharged_at >= visited_at)
 );
-CREATE INDEX patient_visits_facility_id_patient_id_idx ON patient_visits (facility_id, patient_id, visited_at);
+CREATE INDEX patient_visits_facility_id_patient_id_idx ON patient_visits (facility_id, patient_id, visited_at, id);
 CREATE INDEX patient_visits_attending_id_idx ON patient_visits (attending_id);
 COMMENT ON TABLE patient_visits IS 'A visit in the history of a patient.';
 COMMENT ON COLUMN patient_visits.facility_id IS 'identifier: the facility';
@@ -190,7 +195,7 @@ COMMENT ON COLUMN patient_visits.medications_ciphertext IS 'phi: medications as 
 COMMENT ON COLUMN patient_visits.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN patient_visits.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN patient_visits.updated_at IS 'operational: when the row last changed';
-SELECT protect_tenant_table('patient_visits');
+SELECT protect_tenant_table('patient_visits', 'SELECT, INSERT, UPDATE');
 
 CREATE TABLE visit_diagnoses (
     facility_id uuid NOT NULL CONSTRAINT visit_diagnoses_facility_id_fkey REFERENCES facilities (id),
@@ -246,7 +251,7 @@ COMMENT ON COLUMN patient_allergies.noted_on IS 'clinical: when it was first not
 COMMENT ON COLUMN patient_allergies.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN patient_allergies.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN patient_allergies.updated_at IS 'operational: when the row last changed';
-SELECT protect_tenant_table('patient_allergies');
+SELECT protect_tenant_table('patient_allergies', 'SELECT, INSERT, UPDATE');
 
 CREATE TABLE care_relationships (
     facility_id uuid NOT NULL CONSTRAINT care_relationships_facility_id_fkey REFERENCES facilities (id),
@@ -277,7 +282,7 @@ COMMENT ON COLUMN care_relationships.ended_at IS 'clinical: until when; null whi
 COMMENT ON COLUMN care_relationships.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN care_relationships.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN care_relationships.updated_at IS 'operational: when the row last changed';
-SELECT protect_tenant_table('care_relationships');
+SELECT protect_tenant_table('care_relationships', 'SELECT, INSERT, UPDATE');
 
 CREATE TABLE break_glass_accesses (
     facility_id uuid NOT NULL CONSTRAINT break_glass_accesses_facility_id_fkey REFERENCES facilities (id),
@@ -318,4 +323,4 @@ COMMENT ON COLUMN break_glass_accesses.review_note_ciphertext IS 'phi: remark of
 COMMENT ON COLUMN break_glass_accesses.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN break_glass_accesses.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN break_glass_accesses.updated_at IS 'operational: when the row last changed';
-SELECT protect_tenant_table('break_glass_accesses');
+SELECT protect_tenant_table('break_glass_accesses', 'SELECT, INSERT, UPDATE');

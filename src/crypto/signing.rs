@@ -115,7 +115,7 @@ impl SigningKey {
     /// [`CryptoError::UnusableKey`].
     pub fn from_pkcs8(id: impl Into<String>, pkcs8: &[u8]) -> Result<Self, CryptoError> {
         let id = id.into();
-        match Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8) {
+        match Ed25519KeyPair::from_pkcs8(pkcs8) {
             Ok(pair) => Ok(Self { id, pair: Arc::new(pair) }),
             Err(_) => Err(CryptoError::UnusableKey { id }),
         }

@@ -17,6 +17,8 @@ const REPLACEABLE: &[&str] = &[
     include_str!("replaceable/10_context.sql"),
     include_str!("replaceable/20_identity.sql"),
     include_str!("replaceable/30_facilities.sql"),
+    include_str!("replaceable/40_patients.sql"),
+    include_str!("replaceable/50_documents.sql"),
 ];
 
 /// Months of audit partitions kept ahead.
@@ -27,6 +29,18 @@ struct State {
     #[diesel(sql_type = Nullable<Text>)]
     hash: Option<String>,
 }
+
+/// Takes back what may stand between a migration and its way down: policies that look at other tables.
+const DROP_REPLACEABLE: &str = "
+DO $$
+DECLARE found record;
+BEGIN
+    FOR found IN SELECT polname, polrelid::regclass AS target FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+        WHERE c.relnamespace = 'public'::regnamespace AND polname <> 'tenant' LOOP
+        EXECUTE format('DROP POLICY %I ON %s', found.polname, found.target);
+    END LOOP;
+    DELETE FROM replaceable_state;
+END $$";
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +85,9 @@ pub async fn up(owner_url: &Secret) -> Result<Migrated> {
 /// # Errors
 /// When the database cannot be reached or a migration fails.
 pub async fn down_all(owner_url: &Secret) -> Result<usize> {
-    let mut harness = AsyncMigrationHarness::new(owner_connection(owner_url).await?);
+    let mut connection = owner_connection(owner_url).await?;
+    connection.batch_execute(DROP_REPLACEABLE).await?;
+    let mut harness = AsyncMigrationHarness::new(connection);
     tokio::task::block_in_place(|| harness.revert_all_migrations(MIGRATIONS).map(|versions| versions.len()))
         .map_err(Error::Internal)
 }

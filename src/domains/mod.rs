@@ -4,6 +4,7 @@
 //! identity < facilities < patients < documents.
 
 pub mod documents;
+pub mod identity;
 pub mod patients;
 
 use std::sync::Arc;

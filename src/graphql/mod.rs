@@ -6,19 +6,30 @@ pub mod limits;
 pub mod loaders;
 pub mod node;
 pub mod payload;
+pub mod persisted;
 pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{documents, patients};
+use crate::domains::{documents, identity, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
-pub struct Query(node::NodeQuery, patients::graphql::PatientsQuery, documents::graphql::DocumentsQuery, documents::search::graphql::DocumentSearchQuery);
+pub struct Query(
+    node::NodeQuery,
+    identity::graphql::IdentityQuery,
+    patients::graphql::PatientsQuery,
+    documents::graphql::DocumentsQuery,
+    documents::search::graphql::DocumentSearchQuery,
+);
 
 /// The mutation root.
 #[derive(MergedObject, Default)]
-pub struct Mutation(patients::graphql::PatientsMutation, documents::graphql::DocumentsMutation);
+pub struct Mutation(
+    identity::graphql::IdentityMutation,
+    patients::graphql::PatientsMutation,
+    documents::graphql::DocumentsMutation,
+);
 
 /// The schema the server answers with.
 pub type AnamnesisSchema = Schema<Query, Mutation, EmptySubscription>;

@@ -56,6 +56,9 @@ pub(super) async fn upload(State(edge): State<Edge>, request: Request) -> Respon
         Err(error) => return problem::respond(&error, Uuid::now_v7()),
     };
     let request_id = who.request_id;
+    if let Err(error) = edge.rate.check(&who) {
+        return problem::respond(&error, request_id);
+    }
     let ctx = RequestContext::new(edge.app.clone(), who);
     let outcome = match refuse_early(&ctx, &parts) {
         Ok(()) => multipart::within_time(receive(&ctx, &parts.headers, Request::from_parts(parts.clone(), body))).await,
@@ -183,17 +186,16 @@ async fn follow(edge: &Edge, parts: &Parts, id: &str, token: &str, request_id: U
     if authentication::bearer(app, &parts.headers)?.is_some_and(|bearer| bearer.user != user) {
         return Err(Error::NotFound);
     }
-    let ctx = RequestContext::new(
-        app.clone(),
-        ContextParts {
-            actor: Actor::User { user, session },
-            facility: FacilityId::from_uuid(claims.facility),
-            purpose: Purpose::Treatment,
-            request_id,
-            ip_address: authentication::client_address(app, parts).map(|address| address.to_string()),
-            user_agent: None,
-        },
-    );
+    let who = ContextParts {
+        actor: Actor::User { user, session },
+        facility: FacilityId::from_uuid(claims.facility),
+        purpose: Purpose::Treatment,
+        request_id,
+        ip_address: authentication::client_address(app, parts).map(|address| address.to_string()),
+        user_agent: None,
+    };
+    edge.rate.check(&who)?;
+    let ctx = RequestContext::new(app.clone(), who);
     let opened = service::open_content(&ctx, id).await;
     ctx.finish().await?;
     opened

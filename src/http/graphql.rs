@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Request, Response as GraphqlResponse, ServerError};
 use async_graphql_axum::GraphQLRequest;
 use axum::extract::{FromRequest as _, FromRequestParts, Request as HttpRequest, State};
@@ -13,17 +12,25 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication, multipart};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::documents;
-use crate::domains::patients::loaders::{ContactsLoader, PatientLoader};
+use crate::domains::{documents, identity, patients};
 use crate::error::{Error, Result};
+use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
 
+/// Nesting of brackets the parser follows before it gives up.
+const RECURSION: usize = 64;
 const RESPONSE_JSON: &str = "application/graphql-response+json";
+
+/// Directives on one field: none of ours needs more, and each costs.
+const MAX_DIRECTIVES: usize = 10;
 
 /// The schema with its limits.
 pub(super) fn schema(app: &App) -> AnamnesisSchema {
-    let mut schema =
-        builder().limit_depth(app.config.max_depth).limit_complexity(app.config.max_complexity).limit_directives(20);
+    let mut schema = builder()
+        .limit_directives(MAX_DIRECTIVES)
+        .limit_recursive_depth(RECURSION)
+        .extension(Limits::of(&app.config))
+        .extension(app.persisted.clone());
     if !app.config.introspection_open() {
         schema = schema.disable_introspection();
     }
@@ -52,6 +59,9 @@ pub(super) async fn post(
     request: HttpRequest,
 ) -> Response {
     let (modern, request_id) = (accepts_response_json(&headers), caller.0.request_id);
+    if let Err(refused) = admit(&edge, &caller, modern) {
+        return *refused;
+    }
     let ctx = RequestContext::new(edge.app.clone(), caller.0);
     let read = if multipart::is_multipart(&headers) {
         multipart::graphql(&ctx, request).await
@@ -59,7 +69,7 @@ pub(super) async fn post(
         read_operation(request, edge.app.config.max_body_bytes).await
     };
     match read {
-        Ok(request) => execute(edge, ctx, modern, request).await,
+        Ok(request) => execute(edge, ctx, &headers, request).await,
         Err(error) => {
             let too_large = matches!(error, Error::Limit(_));
             // A denial of the upload is on record before the answer.
@@ -91,6 +101,9 @@ pub(super) async fn get(
     request: GraphQLRequest,
 ) -> Response {
     let (modern, mut request) = (accepts_response_json(&headers), request.into_inner());
+    if let Err(refused) = admit(&edge, &caller, modern) {
+        return *refused;
+    }
     if !is_query(&mut request) {
         let refused = failed(Error::bad_input("only queries may be sent by GET"));
         let mut response = respond(refused, modern, caller.0.request_id);
@@ -98,13 +111,25 @@ pub(super) async fn get(
         return response;
     }
     let ctx = RequestContext::new(edge.app.clone(), caller.0);
-    execute(edge, ctx, modern, request).await
+    execute(edge, ctx, &headers, request).await
 }
 
-async fn execute(edge: Edge, ctx: RequestContext, modern: bool, request: Request) -> Response {
-    let request_id = ctx.parts().request_id;
+/// Refuses who asks too often, before anything of the request is read.
+fn admit(edge: &Edge, caller: &Caller, modern: bool) -> Result<(), Box<Response>> {
+    edge.rate.check(&caller.0).map_err(|error| {
+        let wait = if let Error::RateLimited(seconds) = error { seconds } else { 1 };
+        let mut response = respond(failed(error), modern, caller.0.request_id);
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        Box::new(response)
+    })
+}
+
+async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMap, request: Request) -> Response {
+    let (modern, request_id) = (accepts_response_json(headers), ctx.parts().request_id);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let mut response = match tokio::time::timeout(limit, edge.schema.execute(with_data(request, &ctx))).await {
+    let request = with_data(request, &ctx).data(authentication::cookies(headers));
+    let mut response = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
         Ok(response) => response,
         Err(_) => failed(Error::Timeout),
     };
@@ -117,11 +142,8 @@ async fn execute(edge: Edge, ctx: RequestContext, modern: bool, request: Request
 
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
-    let request = request
-        .data(ctx.clone())
-        .data(DataLoader::new(PatientLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(ContactsLoader(ctx.clone()), tokio::spawn));
-    documents::loaders::attach(request, ctx)
+    let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
+    documents::loaders::attach(patients::loaders::attach(request, ctx), ctx)
 }
 
 fn is_query(request: &mut Request) -> bool {
@@ -157,6 +179,8 @@ fn respond(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) 
     let media = if modern { RESPONSE_JSON } else { "application/json" };
     let body = serde_json::to_vec(&response).unwrap_or_else(|_| b"{\"errors\":[]}".to_vec());
     let mut http = (status, body).into_response();
+    // Cookies that resolvers set; what comes below is ours alone.
+    http.headers_mut().extend(std::mem::take(&mut response.http_headers));
     http.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     http.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {

@@ -8,6 +8,7 @@ mod health;
 mod multipart;
 mod playground;
 mod problem;
+mod rate;
 mod server;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::graphql::AnamnesisSchema;
 pub(crate) struct Edge {
     pub(crate) app: Arc<App>,
     pub(crate) schema: AnamnesisSchema,
+    pub(crate) rate: Arc<rate::RateLimit>,
 }
 
 /// Every route of the server.
@@ -34,7 +36,8 @@ pub fn router(app: Arc<App>) -> Router {
     let schema = graphql::schema(&app);
     let cors = headers::cors(&app.config);
     let playground = app.config.playground_open();
-    let edge = Edge { app, schema };
+    let rate = Arc::new(rate::RateLimit::new(app.config.requests_per_minute));
+    let edge = Edge { app, schema, rate };
     let mut routes = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/documents", post(documents::upload))

@@ -24,7 +24,7 @@ CREATE POLICY by_token ON facility_invitations FOR SELECT USING ((SELECT app_sco
 -- The platform's key encrypts logins: staff names are read from within any facility.
 DROP POLICY IF EXISTS platform_key ON facility_keys;
 CREATE POLICY platform_key ON facility_keys FOR SELECT
-    USING (facility_id = '00000000-0000-0000-0000-000000000000');
+    USING (facility_id = '00000000-0000-0000-0000-000000000000' AND (SELECT app_scope()) <> '');
 
 -- The worker takes jobs of every facility; each is then run bound to its own.
 DROP POLICY IF EXISTS queue ON jobs;

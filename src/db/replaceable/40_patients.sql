@@ -1,7 +1,8 @@
 -- The charts the actor may open: a care relationship that has not ended, or an emergency access that has not
--- run out. Evaluated once a statement.
+-- run out. Evaluated once a statement. The setting, which ends with the function, keeps the policy of
+-- care_relationships below from asking this function in turn.
 CREATE OR REPLACE FUNCTION app_open_patients() RETURNS uuid[]
-    LANGUAGE sql STABLE AS $$
+    LANGUAGE sql STABLE SET app.opening = 'on' AS $$
     SELECT coalesce(array_agg(patient_id), '{}') FROM (
         SELECT patient_id FROM care_relationships
         WHERE facility_id = app_facility() AND user_id = app_user() AND ended_at IS NULL
@@ -36,3 +37,26 @@ BEGIN
             'AND %I = ANY ((SELECT app_open_patients())::uuid[])))', target, key);
     END LOOP;
 END $$;
+
+-- Who treats whom: a restricted therapist sees the team of charts open to them, and their own relationships.
+DROP POLICY IF EXISTS open_chart ON care_relationships;
+CREATE POLICY open_chart ON care_relationships AS RESTRICTIVE FOR SELECT USING (
+    CASE (SELECT app_patient_scope())
+        WHEN 'all' THEN true
+        WHEN 'own' THEN CASE WHEN (SELECT coalesce(current_setting('app.opening', true), '')) = 'on' THEN user_id = (SELECT app_user())
+            ELSE user_id = (SELECT app_user()) OR patient_id = ANY ((SELECT app_open_patients())::uuid[]) END
+        ELSE false
+    END);
+
+-- Emergency accesses of others are for those who review them.
+DROP POLICY IF EXISTS own_access ON break_glass_accesses;
+CREATE POLICY own_access ON break_glass_accesses AS RESTRICTIVE FOR SELECT USING (
+    (SELECT app_patient_scope()) = 'all' OR user_id = (SELECT app_user()));
+
+-- The patient with a record number, for emergency access by someone who may not know of them. Of the facility
+-- bound alone, and nothing but the id: the number itself is hashed by the server under the facility's key.
+CREATE OR REPLACE FUNCTION break_glass_patient(p_mrn_index bigint) RETURNS uuid
+    LANGUAGE sql STABLE SET app.patient_scope = 'all' AS $$
+    SELECT id FROM patients WHERE facility_id = app_facility() AND mrn_index = p_mrn_index
+$$;
+GRANT EXECUTE ON FUNCTION break_glass_patient(bigint) TO anamnesis_server;

@@ -28,6 +28,7 @@ pub fn attach(request: Request, ctx: &RequestContext) -> Request {
 #[derive(Debug)]
 pub struct DocumentLoader(pub RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<DocumentId> for DocumentLoader {
     type Value = Document;
     type Error = LoadError;
@@ -50,6 +51,7 @@ pub struct PatientDocuments {
     pub after: Option<DocumentId>,
 }
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<PatientDocuments> for PatientDocumentsLoader {
     type Value = Page<Document>;
     type Error = LoadError;
@@ -73,6 +75,7 @@ impl Loader<PatientDocuments> for PatientDocumentsLoader {
 #[derive(Debug)]
 pub struct TextLoader(pub RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<DocumentId> for TextLoader {
     type Value = Phi<String>;
     type Error = LoadError;
@@ -86,6 +89,7 @@ impl Loader<DocumentId> for TextLoader {
 #[derive(Debug)]
 pub struct AddendaLoader(pub RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<DocumentId> for AddendaLoader {
     type Value = Vec<Document>;
     type Error = LoadError;
@@ -105,6 +109,7 @@ impl Loader<DocumentId> for AddendaLoader {
 #[derive(Debug)]
 pub struct SignaturesLoader(pub RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<DocumentId> for SignaturesLoader {
     type Value = Vec<CheckedSignature>;
     type Error = LoadError;

@@ -7,60 +7,48 @@ use super::model::DocumentKind;
 use crate::access::{Action, Read, Role, Tx};
 use crate::error::{Error, Result};
 use Role::{
-    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
-    SocialWorker, Technician, Therapist,
+    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, SocialWorker, Technician,
+    Therapist,
 };
 
+/// Those who treat patients.
+const CLINICIANS: &[Role] = &[CaseManager, Nurse, Pharmacist, Physician, SocialWorker, Technician, Therapist];
+
+/// Those who deal with documents at all. A privacy officer reviews who saw what, and needs no content for it.
+const STAFF: &[Role] = &[
+    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, SocialWorker, Technician,
+    Therapist,
+];
+
 /// Sees documents of administrative kinds.
-pub const READ: Action = Action::roles(
-    "documents.read",
-    &[
-        Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
-        SocialWorker, Technician, Therapist,
-    ],
-);
+pub const READ: Action = Action::roles("documents.read", STAFF);
 
 /// Sees documents of every kind.
-pub const READ_CLINICAL: Action = Action::roles(
-    "documents.read_clinical",
-    &[Administrator, CaseManager, Nurse, Pharmacist, Physician, PrivacyOfficer, SocialWorker, Technician, Therapist],
-);
+pub const READ_CLINICAL: Action = Action::roles("documents.read_clinical", CLINICIANS);
 
 /// Fetches the file of a document.
-pub const DOWNLOAD: Action = Action::roles(
-    "documents.download",
-    &[
-        Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
-        SocialWorker, Technician, Therapist,
-    ],
-);
+pub const DOWNLOAD: Action = Action::roles("documents.download", STAFF);
 
 /// Uploads a file.
-pub const UPLOAD: Action = Action::roles("documents.upload", KEEPERS);
+pub const UPLOAD: Action = Action::roles("documents.upload", STAFF);
 
 /// Changes title, kind and date.
-pub const UPDATE: Action = Action::roles("documents.update", KEEPERS);
+pub const UPDATE: Action = Action::roles("documents.update", STAFF);
 
 /// Says which patients a document is about.
-pub const LINK: Action = Action::roles("documents.link", KEEPERS);
+pub const LINK: Action = Action::roles("documents.link", STAFF);
 
 /// Has a failed document read again.
-pub const RETRY: Action = Action::roles("documents.retry", KEEPERS);
+pub const RETRY: Action = Action::roles("documents.retry", STAFF);
 
 /// Writes notes and addenda, and declares them final.
-pub const NOTE_WRITE: Action = Action::roles("documents.note.write", AUTHORS);
+pub const NOTE_WRITE: Action = Action::roles("documents.note.write", CLINICIANS);
 
 /// Signs a note of one's own.
-pub const NOTE_SIGN: Action = Action::roles("documents.note.sign", AUTHORS);
+pub const NOTE_SIGN: Action = Action::roles("documents.note.sign", CLINICIANS);
 
 /// Searches documents of administrative kinds; of every kind with [`READ_CLINICAL`].
-pub const SEARCH: Action = Action::roles(
-    "documents.search",
-    &[
-        Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
-        SocialWorker, Technician, Therapist,
-    ],
-);
+pub const SEARCH: Action = Action::roles("documents.search", STAFF);
 
 /// Brings a document into search.
 pub const PROCESS: Action = Action::system("documents.process");
@@ -73,13 +61,6 @@ pub const MODEL_CHANGE: Action = Action::system("documents.model_change");
 
 /// Removes files that no document names.
 pub const SWEEP: Action = Action::system("documents.sweep");
-
-const KEEPERS: &[Role] = &[
-    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, SocialWorker, Technician,
-    Therapist,
-];
-
-const AUTHORS: &[Role] = &[CaseManager, Nurse, Pharmacist, Physician, SocialWorker, Technician, Therapist];
 
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[

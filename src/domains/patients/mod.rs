@@ -6,8 +6,11 @@
 //!
 //! Knows nothing of documents, appointments or billing.
 
+mod duplicates;
 pub mod graphql;
+pub mod icd10;
 pub mod loaders;
+mod matching;
 pub mod model;
 pub mod policy;
 mod repository;

@@ -12,6 +12,7 @@ mod upload;
 mod wire;
 
 use anamnesis::access::Role;
+use anamnesis::ids::{PatientId, TypedId as _};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, TestApp};
@@ -38,6 +39,25 @@ pub async fn upload_text(client: &Client, metadata: Value, text: &str) -> String
     let answer = wire::post_document(client, &metadata, "note.txt", text.as_bytes()).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
     answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Restricts the facility's therapists to their own patients.
+pub async fn restrict(app: &TestApp) {
+    let settings = r#"{"restrictTherapistsToOwnPatients": true}"#;
+    app.db_execute(&format!("UPDATE facilities SET settings = '{settings}' WHERE id = '{}'", app.facility.uuid())).await;
+}
+
+/// Opens a chart to a user.
+pub async fn treats(app: &TestApp, client: &Client, patient: &str) {
+    app.db_execute(&format!(
+        "INSERT INTO care_relationships (facility_id, id, patient_id, user_id, kind, started_at, created_at, updated_at) \
+         VALUES ('{}', gen_random_uuid(), '{}', '{}', 'therapist', '{now}', '{now}', '{now}')",
+        app.facility.uuid(),
+        PatientId::decode(patient).unwrap().uuid(),
+        client.user.unwrap().uuid(),
+        now = app.now().to_rfc3339(),
+    ))
+    .await;
 }
 
 /// How many rows a table has, whoever's.
