@@ -23,5 +23,6 @@ pub mod embedding;
 pub mod extraction;
 pub mod provision;
 pub mod app;
+pub mod demo;
 pub mod telemetry;
 pub mod cli;
