@@ -11,6 +11,7 @@ use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
+use crate::domains::identity::Passwords;
 use crate::error::{Error, Result};
 use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
@@ -28,6 +29,7 @@ pub struct App {
     pub lookup: IndexKey,
     pub tokens: AccessTokens,
     pub persisted: Persisted,
+    pub passwords: Passwords,
     pub jobs: Jobs,
 }
 
@@ -53,6 +55,7 @@ impl App {
             persisted: Persisted::new(allowed),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
+            passwords: Passwords::default(),
             keyring,
             database,
             clock,

@@ -105,6 +105,7 @@ macro_rules! typed_ids {
             fn as_raw_value(&self) -> Option<&Self> { Some(self) }
         }
 
+        #[async_graphql::async_trait::async_trait]
         impl async_graphql::OutputType for $name {
             fn type_name() -> std::borrow::Cow<'static, str> { <async_graphql::ID as async_graphql::OutputType>::type_name() }
             fn create_type_info(registry: &mut async_graphql::registry::Registry) -> String {

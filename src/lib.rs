@@ -9,6 +9,7 @@ pub mod phi;
 pub mod text_enum;
 pub mod clock;
 pub mod pagination;
+pub mod npi;
 pub mod config;
 pub mod access;
 pub mod audit;

@@ -55,6 +55,7 @@ COMMENT ON COLUMN platform_roles.granted_at IS 'operational: when it was granted
 CREATE TABLE user_sessions (
     id uuid PRIMARY KEY,
     user_id uuid NOT NULL CONSTRAINT user_sessions_user_id_fkey REFERENCES users (id),
+    chosen_facility_id uuid, -- refers to facilities, which come later
     device text,
     ip_address text,
     second_factor boolean NOT NULL DEFAULT false,
@@ -70,7 +71,8 @@ CREATE INDEX user_sessions_user_id_idx ON user_sessions (user_id);
 COMMENT ON TABLE user_sessions IS 'A sign-in on a device, and the family of refresh tokens that grew from it.';
 COMMENT ON COLUMN user_sessions.id IS 'identifier: UUIDv7';
 COMMENT ON COLUMN user_sessions.user_id IS 'identifier: whose session';
-COMMENT ON COLUMN user_sessions.device IS 'operational: user agent as sent at sign-in, cut to 200 characters';
+COMMENT ON COLUMN user_sessions.chosen_facility_id IS 'identifier: the facility last chosen in it; null for none';
+COMMENT ON COLUMN user_sessions.device IS 'operational: what the device called itself at sign-in, else its user agent, cut to 200 characters';
 COMMENT ON COLUMN user_sessions.ip_address IS 'identifier: client address at sign-in';
 COMMENT ON COLUMN user_sessions.second_factor IS 'operational: whether a second factor was passed';
 COMMENT ON COLUMN user_sessions.created_at IS 'operational: sign-in time';

@@ -158,6 +158,11 @@ COMMENT ON COLUMN facility_invitations.created_at IS 'operational: when it was m
 COMMENT ON COLUMN facility_invitations.updated_at IS 'operational: when the row last changed';
 SELECT protect_tenant_table('facility_invitations', 'SELECT, INSERT, UPDATE');
 
+-- Sessions were made before facilities.
+ALTER TABLE user_sessions ADD CONSTRAINT user_sessions_chosen_facility_id_fkey
+    FOREIGN KEY (chosen_facility_id) REFERENCES facilities (id);
+CREATE INDEX user_sessions_chosen_facility_id_idx ON user_sessions (chosen_facility_id);
+
 -- The platform, facility zero. Seeded here because everything else refers to it.
 SET LOCAL row_security = off;
 ALTER TABLE facilities NO FORCE ROW LEVEL SECURITY;

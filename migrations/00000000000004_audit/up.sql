@@ -95,8 +95,7 @@ CREATE TABLE audit_blocks (
     entries bytea NOT NULL,
     previous_hash bytea NOT NULL,
     hash bytea NOT NULL,
-    key_id text NOT NULL,
-    signature bytea NOT NULL,
+    signature text NOT NULL,
     sealed_at timestamptz NOT NULL,
     PRIMARY KEY (facility_id, number)
 );
@@ -110,8 +109,7 @@ COMMENT ON COLUMN audit_blocks.row_count IS 'operational: how many rows it cover
 COMMENT ON COLUMN audit_blocks.entries IS 'operational: for each row its id (16 bytes) and SHA-256 (32 bytes), in order';
 COMMENT ON COLUMN audit_blocks.previous_hash IS 'operational: hash of the block before; zeros for the first';
 COMMENT ON COLUMN audit_blocks.hash IS 'operational: SHA-256 over everything above';
-COMMENT ON COLUMN audit_blocks.key_id IS 'operational: which audit key signed';
-COMMENT ON COLUMN audit_blocks.signature IS 'operational: Ed25519 signature of the hash';
+COMMENT ON COLUMN audit_blocks.signature IS 'operational: Ed25519 signature of the hash, naming the audit key that made it';
 COMMENT ON COLUMN audit_blocks.sealed_at IS 'operational: when';
 SELECT protect_tenant_table('audit_blocks', 'SELECT, INSERT');
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit_blocks

@@ -109,6 +109,14 @@ impl RequestContext {
         Self { inner: Arc::new(Inner { app, parts, session: Mutex::new(None), reads: Reads::default() }) }
     }
 
+    /// The same request as nobody and in no facility: for a sign-in, whatever token came with it. Reads of its
+    /// own are ended by its own [`RequestContext::finish`].
+    #[must_use]
+    pub fn as_anonymous(&self) -> Self {
+        let parts = ContextParts { actor: Actor::Anonymous, facility: FacilityId::PLATFORM, ..self.inner.parts.clone() };
+        Self::new(Arc::clone(&self.inner.app), parts)
+    }
+
     /// A context for work of the server itself in one facility. The reason is audited.
     #[must_use]
     pub fn system(app: Arc<App>, facility: FacilityId, reason: &'static str) -> Self {
@@ -392,7 +400,14 @@ impl Tx {
         self.audit_as(self.action, subject, detail);
     }
 
-    /// The same under another action, where one write does two things.
+    /// Says that what was tried is refused, in a transaction that commits all the same: the attempt itself
+    /// leaves a trace, such as a failure counted.
+    pub fn audit_refused(&self, subject: Subject, detail: Value) {
+        let entry = Entry { action: self.action.name, outcome: Outcome::Refused, subject, detail };
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);
+    }
+
+    /// Says what else was done, under another action, where one write does two things.
     pub fn audit_as(&self, action: &'static Action, subject: Subject, detail: Value) {
         let entry = Entry { action: action.name, outcome: Outcome::Success, subject, detail };
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);

@@ -35,3 +35,5 @@ pub use field::ColumnId;
 pub use key_store::{FacilityKeys, KeyStore};
 pub use keyring::Keyring;
 pub use secret::Key32;
+
+pub(crate) use secret::random;

@@ -21,10 +21,8 @@ diesel::table! {
         previous_hash -> Bytea,
         /// operational: SHA-256 over everything above
         hash -> Bytea,
-        /// operational: which audit key signed
-        key_id -> Text,
-        /// operational: Ed25519 signature of the hash
-        signature -> Bytea,
+        /// operational: Ed25519 signature of the hash, naming the audit key that made it
+        signature -> Text,
         /// operational: when
         sealed_at -> Timestamptz,
     }
@@ -807,7 +805,9 @@ diesel::table! {
         id -> Uuid,
         /// identifier: whose session
         user_id -> Uuid,
-        /// operational: user agent as sent at sign-in, cut to 200 characters
+        /// identifier: the facility last chosen in it; null for none
+        chosen_facility_id -> Nullable<Uuid>,
+        /// operational: what the device called itself at sign-in, else its user agent, cut to 200 characters
         device -> Nullable<Text>,
         /// identifier: client address at sign-in
         ip_address -> Nullable<Text>,

@@ -1,6 +1,6 @@
 //! The child's side of extraction: one file in, one answer out, under limits set by itself.
 //!
-//! The process reads the file from standard input and writes one [`Answer`] as JSON to standard output.
+//! The process reads the file from standard input and writes one answer as JSON to standard output.
 //! Before the first byte is read it has given up its right to more memory, to processor time, to open
 //! any file or socket, to write to a file and to start processes. It is meant to be killed: nothing it
 //! holds is worth saving. Not done here: hiding what the process could already see when it started
@@ -66,15 +66,7 @@ impl ChildArguments {
 
     /// The command line that clap reads back into the same value.
     pub(super) fn to_command_line(&self) -> Vec<String> {
-        let Self {
-            kind,
-            memory_bytes,
-            cpu_seconds,
-            file_bytes,
-            unpacked_bytes,
-            text_bytes,
-            pages,
-        } = self;
+        let Self { kind, memory_bytes, cpu_seconds, file_bytes, unpacked_bytes, text_bytes, pages } = self;
         vec![
             SUBCOMMAND.to_owned(),
             format!("--kind={kind}"),
@@ -120,14 +112,12 @@ pub fn run_child(arguments: &ChildArguments) -> ExitCode {
     }
     let (kind, limits) = (arguments.kind, arguments.limits());
     let (start, started) = mpsc::channel::<()>();
-    let parser = std::thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn(move || {
-            // Waits until this process may start no more threads.
-            started.recv().map_err(|_| ExtractionError::Unavailable)?;
-            let content = read_stdin(limits.file_bytes)?;
-            extract_bytes(kind, &content, &limits)
-        });
+    let parser = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+        // Waits until this process may start no more threads.
+        started.recv().map_err(|_| ExtractionError::Unavailable)?;
+        let content = read_stdin(limits.file_bytes)?;
+        extract_bytes(kind, &content, &limits)
+    });
     let Ok(parser) = parser else {
         return ExitCode::from(EXIT_NOT_STARTED);
     };
@@ -156,9 +146,7 @@ fn read_stdin(file_bytes: usize) -> Result<Vec<u8>, ExtractionError> {
     match read {
         Ok(_) if content.len() > file_bytes => Err(ExtractionError::TooLarge),
         Ok(_) => Ok(content),
-        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-            Err(ExtractionError::TooMuchMemory)
-        }
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(ExtractionError::TooMuchMemory),
         Err(_) => Err(ExtractionError::Unavailable),
     }
 }
@@ -196,8 +184,6 @@ fn set(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use clap::Parser;
 
     use super::{ChildArguments, FileKind, Limits};
@@ -210,11 +196,7 @@ mod tests {
 
     #[test]
     fn the_command_line_reads_back_as_what_was_written() {
-        let limits = Limits {
-            pages: 7,
-            text_bytes: 11,
-            ..Limits::default()
-        };
+        let limits = Limits { pages: 7, text_bytes: 11, ..Limits::default() };
         for kind in FileKind::ALL {
             let written = ChildArguments::new(*kind, &limits);
             let read = CommandLine::try_parse_from(written.to_command_line()).unwrap();

@@ -89,10 +89,7 @@ fn unpack(
     let mut xml = Vec::new();
     // One byte more than allowed tells "too large" from "just fits".
     let one_more = u64::try_from(most.saturating_add(1)).unwrap_or(u64::MAX);
-    part.by_ref()
-        .take(one_more)
-        .read_to_end(&mut xml)
-        .map_err(|_| ExtractionError::Damaged)?;
+    part.by_ref().take(one_more).read_to_end(&mut xml).map_err(|_| ExtractionError::Damaged)?;
     if xml.len() > most {
         return Err(ExtractionError::TooLarge);
     }
@@ -100,16 +97,11 @@ fn unpack(
     Ok(xml)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "taken by value to be named in map_err without a closure"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "taken by value to be named in map_err without a closure")]
 fn zip_error(error: ZipError) -> ExtractionError {
     match error {
         ZipError::InvalidPassword => ExtractionError::Encrypted,
-        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => {
-            ExtractionError::Encrypted
-        }
+        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => ExtractionError::Encrypted,
         _ => ExtractionError::Damaged,
     }
 }
@@ -171,11 +163,7 @@ impl Place {
     }
 }
 
-fn start(
-    tag: &BytesStart<'_>,
-    place: &mut Place,
-    text: &mut String,
-) -> Result<(), ExtractionError> {
+fn start(tag: &BytesStart<'_>, place: &mut Place, text: &mut String) -> Result<(), ExtractionError> {
     place.depth += 1;
     if place.depth > MAX_DEPTH {
         return Err(ExtractionError::TooDeep);

@@ -10,9 +10,7 @@ use encoding_rs::Encoding;
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
+use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use html5ever::{Attribute, TokenizerResult};
 
 use super::{Extracted, ExtractionError, Limits, text};
@@ -46,32 +44,18 @@ pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, Extr
 /// The encoding named by `charset=` in the first bytes, as `<meta charset>`, as `http-equiv`, or in an
 /// XML declaration.
 fn declared_encoding(content: &[u8]) -> Option<&'static Encoding> {
-    let head = content
-        .get(..PRESCAN_BYTES)
-        .unwrap_or(content)
-        .to_ascii_lowercase();
+    let head = content.get(..PRESCAN_BYTES).unwrap_or(content).to_ascii_lowercase();
     let after = |key: &[u8]| {
         let at = head.windows(key.len()).position(|window| window == key)?;
         let value = head.get(at + key.len()..)?.trim_ascii_start();
         let value = value.strip_prefix(b"=")?.trim_ascii_start();
-        let value = value
-            .strip_prefix(b"\"")
-            .or_else(|| value.strip_prefix(b"'"))
-            .unwrap_or(value);
-        let end = value
-            .iter()
-            .position(|byte| !(byte.is_ascii_alphanumeric() || b"-_:".contains(byte)))?;
+        let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
+        let end = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"-_:".contains(byte)))?;
         Encoding::for_label(value.get(..end)?)
     };
     let named = after(b"charset").or_else(|| after(b"encoding"))?;
     // Bytes in which an ASCII declaration could be read are not UTF-16, whatever it says.
-    Some(
-        if named == encoding_rs::UTF_16LE || named == encoding_rs::UTF_16BE {
-            encoding_rs::UTF_8
-        } else {
-            named
-        },
-    )
+    Some(if named == encoding_rs::UTF_16LE || named == encoding_rs::UTF_16BE { encoding_rs::UTF_8 } else { named })
 }
 
 /// Collects the text. The tokenizer calls it by shared reference, hence the cells.
@@ -145,8 +129,7 @@ impl TextSink {
             "template" => self.templates.set(self.templates.get().saturating_add(1)),
             "pre" => {
                 self.separate('\n');
-                self.preformatted
-                    .set(self.preformatted.get().saturating_add(1));
+                self.preformatted.set(self.preformatted.get().saturating_add(1));
             }
             "br" => self.separate('\n'),
             // At the start, since the end tag may be left out; a row's first cell needs none.
@@ -171,8 +154,7 @@ impl TextSink {
             }
             "template" => self.templates.set(self.templates.get().saturating_sub(1)),
             "pre" => {
-                self.preformatted
-                    .set(self.preformatted.get().saturating_sub(1));
+                self.preformatted.set(self.preformatted.get().saturating_sub(1));
                 self.separate('\n');
             }
             "title" | "textarea" => self.separate('\n'),
@@ -197,10 +179,7 @@ impl TokenSink for TextSink {
 }
 
 fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
-    attributes
-        .iter()
-        .find(|held| &*held.name.local == name)
-        .map(|held| &*held.value)
+    attributes.iter().find(|held| &*held.name.local == name).map(|held| &*held.value)
 }
 
 /// Elements that stand on lines of their own by the default style sheet of HTML.

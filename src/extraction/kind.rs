@@ -80,10 +80,7 @@ impl FileKind {
     /// Whether the text of this kind can be extracted.
     #[must_use]
     pub const fn has_reader(self) -> bool {
-        matches!(
-            self,
-            Self::PlainText | Self::Html | Self::Rtf | Self::Pdf | Self::Docx
-        )
+        matches!(self, Self::PlainText | Self::Html | Self::Rtf | Self::Pdf | Self::Docx)
     }
 }
 
@@ -102,10 +99,6 @@ impl FromStr for FileKind {
     type Err = UnknownKind;
 
     fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == name)
-            .ok_or(UnknownKind)
+        Self::ALL.iter().copied().find(|kind| kind.name() == name).ok_or(UnknownKind)
     }
 }

@@ -3,7 +3,7 @@
 //! Uploaded files are untrusted: a PDF or a ZIP can be built to loop for ever, to unpack to terabytes
 //! or to nest until the stack is gone. Three things keep such a file from hurting more than itself:
 //!
-//! - what a file is comes from its bytes ([`sniff`]), never from its name or the declared MIME type;
+//! - what a file is comes from its bytes ([`sniff()`]), never from its name or the declared MIME type;
 //! - every reader holds itself to [`Limits`] ([`extract_bytes`]);
 //! - the worker runs the reader in a child process with operating-system limits ([`Extractor`]), so
 //!   that a fault of a parser ends one child and becomes one [`ExtractionError`].
@@ -15,21 +15,21 @@
 
 use serde::{Deserialize, Serialize};
 
-pub mod child;
+mod child;
 mod docx;
 mod html;
 mod kind;
 mod parent;
 mod pdf;
 mod rtf;
-pub mod sniff;
+mod sniff;
 mod text;
 mod tidy;
 
 #[cfg(test)]
 mod tests;
 
-pub use child::{ChildArguments, run_child};
+pub use child::{ChildArguments, SUBCOMMAND as CHILD_SUBCOMMAND, run_child};
 pub use kind::FileKind;
 pub use parent::Extractor;
 pub use sniff::{SNIFF_BYTES, agrees, sniff};
@@ -65,10 +65,7 @@ impl Extracted {
             return Err(ExtractionError::NoText);
         }
         let page = Page { number: None, text };
-        Ok(Self {
-            pages: vec![page],
-            damaged_pages: Vec::new(),
-        })
+        Ok(Self { pages: vec![page], damaged_pages: Vec::new() })
     }
 
     /// Total length of the text in bytes of UTF-8.
@@ -192,28 +189,16 @@ impl ExtractionError {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::Encrypted => {
-                "The file is protected by a password. Upload a copy saved without the password."
-            }
-            Self::Damaged => {
-                "The file is damaged or incomplete and could not be read. Try exporting it again."
-            }
+            Self::Encrypted => "The file is protected by a password. Upload a copy saved without the password.",
+            Self::Damaged => "The file is damaged or incomplete and could not be read. Try exporting it again.",
             Self::TooLarge => "The file is too large once it is unpacked.",
-            Self::TooMuchText => {
-                "The file holds more text than can be searched. Split it into smaller files."
-            }
+            Self::TooMuchText => "The file holds more text than can be searched. Split it into smaller files.",
             Self::TooManyPages => "The file has too many pages. Split it into smaller files.",
-            Self::TooDeep => {
-                "The parts of the file are nested too deeply. Try exporting it again in another format."
-            }
+            Self::TooDeep => "The parts of the file are nested too deeply. Try exporting it again in another format.",
             Self::TookTooLong => "Reading the file took too long. Try exporting it again.",
-            Self::TooMuchMemory => {
-                "Reading the file needed too much memory. Split it into smaller files."
-            }
+            Self::TooMuchMemory => "Reading the file needed too much memory. Split it into smaller files.",
             Self::NoText => "No text was found in the file. It is empty, or it looks like a scan.",
-            Self::Unsupported => {
-                "The text of this kind of file cannot be searched yet. The file itself is kept."
-            }
+            Self::Unsupported => "The text of this kind of file cannot be searched yet. The file itself is kept.",
             Self::ContentMismatch => {
                 "The content of the file does not match its name or type. Upload the original file."
             }
@@ -237,11 +222,7 @@ impl ExtractionError {
 /// # Errors
 /// [`ExtractionError::ContentMismatch`] when the bytes are not of `kind`; otherwise what the reader of
 /// that kind found.
-pub fn extract_bytes(
-    kind: FileKind,
-    content: &[u8],
-    limits: &Limits,
-) -> Result<Extracted, ExtractionError> {
+pub fn extract_bytes(kind: FileKind, content: &[u8], limits: &Limits) -> Result<Extracted, ExtractionError> {
     if content.len() > limits.file_bytes {
         return Err(ExtractionError::TooLarge);
     }

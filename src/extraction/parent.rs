@@ -23,7 +23,7 @@ const STDERR_BYTES: usize = 8 * 1024;
 /// Runs extractions in child processes.
 #[derive(Debug, Clone)]
 pub struct Extractor {
-    /// The program whose subcommand [`super::child::SUBCOMMAND`] is [`super::run_child`]: this product's
+    /// The program whose subcommand [`super::CHILD_SUBCOMMAND`] is [`super::run_child`]: this product's
     /// own binary.
     pub program: PathBuf,
     /// What each child may use.
@@ -31,7 +31,7 @@ pub struct Extractor {
 }
 
 impl Extractor {
-    /// Extracts the text of `content`, whose kind was [sniffed](super::sniff) before.
+    /// Extracts the text of `content`, whose kind was [sniffed](super::sniff()) before.
     ///
     /// Dropping the future kills the child.
     ///
@@ -81,8 +81,7 @@ impl Extractor {
     where
         R: AsyncRead + Unpin,
     {
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
@@ -96,23 +95,14 @@ impl Extractor {
             read_last_words(stderr),
         );
         feeding?;
-        Ok(End {
-            answer: answer?,
-            last_words: last_words?,
-            status: child.wait().await?,
-        })
+        Ok(End { answer: answer?, last_words: last_words?, status: child.wait().await? })
     }
 
     /// The longest answer that can be right. In JSON a line feed, tab, quote or backslash takes two
     /// bytes; tidied text has no character that takes more. A page takes some 35 bytes besides.
     fn answer_bytes(&self) -> usize {
-        let Limits {
-            text_bytes, pages, ..
-        } = self.limits;
-        text_bytes
-            .saturating_mul(2)
-            .saturating_add(pages.saturating_mul(64))
-            .saturating_add(4096)
+        let Limits { text_bytes, pages, .. } = self.limits;
+        text_bytes.saturating_mul(2).saturating_add(pages.saturating_mul(64)).saturating_add(4096)
     }
 
     fn judge(&self, end: &End) -> Result<Extracted, ExtractionError> {
@@ -156,11 +146,7 @@ impl End {
         const ABORT: i32 = 6;
         const KILL: i32 = 9;
         const CPU_TIME: i32 = 24;
-        let said = |words: &[u8]| {
-            self.last_words
-                .windows(words.len())
-                .any(|window| window == words)
-        };
+        let said = |words: &[u8]| self.last_words.windows(words.len()).any(|window| window == words);
         match end_signal(self.status) {
             Some(CPU_TIME) => ExtractionError::TookTooLong,
             // The kernel's last resort when the machine is out of memory.
@@ -168,9 +154,7 @@ impl End {
             Some(ABORT) if said(b"has overflowed its stack") => ExtractionError::TooDeep,
             Some(ABORT) if said(b"memory allocation of") => ExtractionError::TooMuchMemory,
             Some(_) => ExtractionError::Damaged,
-            None if self.status.code() == Some(i32::from(EXIT_NOT_STARTED)) => {
-                ExtractionError::Unavailable
-            }
+            None if self.status.code() == Some(i32::from(EXIT_NOT_STARTED)) => ExtractionError::Unavailable,
             // Before the child sets its limits: the loader, or a command line it does not know.
             None => ExtractionError::Unavailable,
         }

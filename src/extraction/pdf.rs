@@ -47,15 +47,8 @@ pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, Extr
     }
 }
 
-fn read_pages(
-    document: &Document<'_>,
-    count: u32,
-    limits: &Limits,
-) -> Result<Extracted, ExtractionError> {
-    let mut extracted = Extracted {
-        pages: Vec::new(),
-        damaged_pages: Vec::new(),
-    };
+fn read_pages(document: &Document<'_>, count: u32, limits: &Limits) -> Result<Extracted, ExtractionError> {
+    let mut extracted = Extracted { pages: Vec::new(), damaged_pages: Vec::new() };
     let mut text_left = limits.text_bytes;
     // A field with several widgets shows its value on each; it is told once.
     let mut fields_told = BTreeSet::new();
@@ -67,13 +60,8 @@ fn read_pages(
             raw.push_str(&value);
         }
         let text = tidy::tidy(&raw);
-        text_left = text_left
-            .checked_sub(text.len())
-            .ok_or(ExtractionError::TooMuchText)?;
-        extracted.pages.push(Page {
-            number: Some(number),
-            text,
-        });
+        text_left = text_left.checked_sub(text.len()).ok_or(ExtractionError::TooMuchText)?;
+        extracted.pages.push(Page { number: Some(number), text });
         if damaged {
             extracted.damaged_pages.push(number);
         }
@@ -118,23 +106,16 @@ fn options(text_left: usize) -> ExtractionOptions {
 }
 
 /// What is typed into forms and written beside the text.
-fn annotation_texts(
-    document: &Document<'_>,
-    index: u32,
-    fields_told: &mut BTreeSet<(u32, u16)>,
-) -> Vec<String> {
+fn annotation_texts(document: &Document<'_>, index: u32, fields_told: &mut BTreeSet<(u32, u16)>) -> Vec<String> {
     // Annotations that cannot be read are no reason to lose the page.
     let annotations = document.get_page_annotations(index).unwrap_or_default();
-    let texts = annotations
-        .iter()
-        .take(MAX_ANNOTATIONS)
-        .filter_map(
-            |annotation| match annotation.get("Subtype")?.as_name()?.as_str() {
-                "Widget" => field_value(document, annotation, fields_told),
-                "FreeText" => text_of(document, annotation.get("Contents")?),
-                _ => None,
-            },
-        );
+    let texts = annotations.iter().take(MAX_ANNOTATIONS).filter_map(|annotation| {
+        match annotation.get("Subtype")?.as_name()?.as_str() {
+            "Widget" => field_value(document, annotation, fields_told),
+            "FreeText" => text_of(document, annotation.get("Contents")?),
+            _ => None,
+        }
+    });
     texts.collect()
 }
 
@@ -151,10 +132,7 @@ fn field_value(
         let field = document.get_object(parent.0, parent.1).ok()?;
         let field = field.as_dict()?;
         if let Some(value) = field.get("V") {
-            return fields_told
-                .insert(parent)
-                .then(|| text_of(document, value))
-                .flatten();
+            return fields_told.insert(parent).then(|| text_of(document, value)).flatten();
         }
         parent = field.get("Parent")?.as_reference()?;
     }

@@ -56,12 +56,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(content: &'a [u8], limits: &'a Limits) -> Self {
-        let group = Group {
-            skipped: false,
-            font_table: false,
-            encoding: WINDOWS_1252,
-            fallback: 1,
-        };
+        let group = Group { skipped: false, font_table: false, encoding: WINDOWS_1252, fallback: 1 };
         Self {
             content,
             at: 0,
@@ -110,11 +105,7 @@ impl<'a> Reader<'a> {
         }
         self.flush();
         // Some writers forget the very last brace; more than that is a file cut short.
-        if self.outer.len() > 1 {
-            Err(ExtractionError::Damaged)
-        } else {
-            Ok(())
-        }
+        if self.outer.len() > 1 { Err(ExtractionError::Damaged) } else { Ok(()) }
     }
 
     fn open(&mut self) -> Result<(), ExtractionError> {
@@ -194,10 +185,7 @@ impl<'a> Reader<'a> {
         if self.peek() == Some(b' ') {
             self.at += 1;
         }
-        self.apply(
-            name,
-            number.map(|value| if negative { -value } else { value }),
-        );
+        self.apply(name, number.map(|value| if negative { -value } else { value }));
     }
 
     fn apply(&mut self, name: &[u8], number: Option<i32>) {
@@ -236,12 +224,11 @@ impl<'a> Reader<'a> {
                 self.skip_group();
                 self.group.font_table = true;
             }
-            b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl"
-            | b"footerr" | b"footerf" | b"footnote" => self.character('\n'),
-            b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"objdata" | b"fldinst"
-            | b"deleted" | b"filetbl" | b"listtable" | b"revtbl" | b"themedata" | b"datastore"
-            | b"nonshppict" | b"xe" | b"tc" | b"txe" | b"rxe" | b"bkmkstart" | b"bkmkend"
-            | b"sn" | b"sp"
+            b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl" | b"footerr" | b"footerf"
+            | b"footnote" => self.character('\n'),
+            b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"objdata" | b"fldinst" | b"deleted" | b"filetbl"
+            | b"listtable" | b"revtbl" | b"themedata" | b"datastore" | b"nonshppict" | b"xe" | b"tc" | b"txe"
+            | b"rxe" | b"bkmkstart" | b"bkmkend" | b"sn" | b"sp"
                 if !(name == b"deleted" && number == Some(0)) =>
             {
                 self.skip_group();
@@ -261,11 +248,7 @@ impl<'a> Reader<'a> {
     fn use_font(&mut self, font: Option<i32>) {
         self.flush();
         // The last definition counts, as it does for Word.
-        let defined = self
-            .fonts
-            .iter()
-            .rev()
-            .find(|(number, _)| Some(*number) == font);
+        let defined = self.fonts.iter().rev().find(|(number, _)| Some(*number) == font);
         self.group.encoding = defined.map_or(self.document_encoding, |(_, encoding)| encoding);
     }
 
@@ -326,9 +309,7 @@ impl<'a> Reader<'a> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 /// The encoding of a Windows code page number.

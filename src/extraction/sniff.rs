@@ -15,9 +15,7 @@ pub const SNIFF_BYTES: usize = 8 * 1024;
 #[must_use]
 pub fn sniff(prefix: &[u8]) -> FileKind {
     let prefix = prefix.get(..SNIFF_BYTES).unwrap_or(prefix);
-    sniff_magic(prefix)
-        .or_else(|| sniff_text(prefix))
-        .unwrap_or(FileKind::Other)
+    sniff_magic(prefix).or_else(|| sniff_text(prefix)).unwrap_or(FileKind::Other)
 }
 
 /// Readers of PDF accept the header anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
@@ -25,26 +23,16 @@ const PDF_HEADER_WITHIN: usize = 1024;
 
 fn sniff_magic(prefix: &[u8]) -> Option<FileKind> {
     let starts = |magic: &[u8]| prefix.starts_with(magic);
-    let at = |offset: usize, magic: &[u8]| {
-        prefix
-            .get(offset..)
-            .is_some_and(|rest| rest.starts_with(magic))
-    };
+    let at = |offset: usize, magic: &[u8]| prefix.get(offset..).is_some_and(|rest| rest.starts_with(magic));
     let kind = match () {
         () if starts(b"\x89PNG\r\n\x1a\n") => FileKind::Png,
         () if starts(b"\xff\xd8\xff") => FileKind::Jpeg,
-        () if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") => {
-            FileKind::Tiff
-        }
+        () if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") => FileKind::Tiff,
         () if starts(b"GIF87a") || starts(b"GIF89a") => FileKind::Gif,
         () if starts(b"RIFF") && at(8, b"WEBP") => FileKind::Webp,
         // Bytes 6 to 9 of a bitmap are reserved and zero; "BM" alone could start a sentence.
         () if starts(b"BM") && at(6, &[0; 4]) => FileKind::Bmp,
-        () if [b"heic", b"heix", b"mif1", b"heim"]
-            .iter()
-            .any(|brand| at(8, *brand))
-            && at(4, b"ftyp") =>
-        {
+        () if [b"heic", b"heix", b"mif1", b"heim"].iter().any(|brand| at(8, *brand)) && at(4, b"ftyp") => {
             FileKind::Heic
         }
         () if at(128, b"DICM") => FileKind::Dicom,
@@ -66,9 +54,7 @@ fn is_pdf(prefix: &[u8]) -> bool {
         return false;
     };
     head.get(..at).is_some_and(|before| {
-        before.iter().all(u8::is_ascii_whitespace)
-            || before == b"\xef\xbb\xbf"
-            || decode_text(before).is_none()
+        before.iter().all(u8::is_ascii_whitespace) || before == b"\xef\xbb\xbf" || decode_text(before).is_none()
     })
 }
 
@@ -79,11 +65,7 @@ fn sniff_zip(prefix: &[u8]) -> FileKind {
     const NAME_LENGTH_AT: usize = 26;
     const NAME_AT: usize = 30;
     let mut office = false;
-    for start in (0..prefix.len()).filter(|&at| {
-        prefix
-            .get(at..)
-            .is_some_and(|rest| rest.starts_with(b"PK\x03\x04"))
-    }) {
+    for start in (0..prefix.len()).filter(|&at| prefix.get(at..).is_some_and(|rest| rest.starts_with(b"PK\x03\x04"))) {
         let entry = prefix.get(start..).unwrap_or_default();
         let Some(&[low, high]) = entry.get(NAME_LENGTH_AT..NAME_LENGTH_AT + 2) else {
             break;
@@ -106,11 +88,7 @@ fn sniff_zip(prefix: &[u8]) -> FileKind {
     }
     // An Office package whose first part (a preview picture, say) fills the prefix: nearly always
     // Word, and its reader finds out.
-    if office {
-        FileKind::Docx
-    } else {
-        FileKind::Zip
-    }
+    if office { FileKind::Docx } else { FileKind::Zip }
 }
 
 fn sniff_text(prefix: &[u8]) -> Option<FileKind> {
@@ -124,11 +102,7 @@ fn sniff_text(prefix: &[u8]) -> Option<FileKind> {
     } else if starts_with_ignoring_case(start, "<?xml") {
         // XHTML: the declaration, then perhaps comments, then the doctype or the root element.
         let lower = start.to_ascii_lowercase();
-        if lower.contains("<!doctype html") || lower.contains("<html") {
-            FileKind::Html
-        } else {
-            FileKind::Xml
-        }
+        if lower.contains("<!doctype html") || lower.contains("<html") { FileKind::Html } else { FileKind::Xml }
     } else {
         FileKind::PlainText
     })
@@ -167,9 +141,7 @@ fn starts_like_html(start: &str) -> bool {
 }
 
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
-    text.as_bytes()
-        .get(..start.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+    text.as_bytes().get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
 }
 
 /// Decodes the start of a text file, or tells that it is none: by its byte order mark, as UTF-8, or as
@@ -186,19 +158,16 @@ fn decode_text(prefix: &[u8]) -> Option<String> {
     let valid = match std::str::from_utf8(prefix) {
         Ok(text) => Some(text),
         // `error_len` is absent when the input only ended too early.
-        Err(error) if error.error_len().is_none() => prefix
-            .get(..error.valid_up_to())
-            .and_then(|head| std::str::from_utf8(head).ok()),
+        Err(error) if error.error_len().is_none() => {
+            prefix.get(..error.valid_up_to()).and_then(|head| std::str::from_utf8(head).ok())
+        }
         Err(_) => None,
     };
     if let Some(text) = valid {
         return is_plain(text).then(|| text.to_owned());
     }
     // These five bytes stand for no character in Windows-1252.
-    if prefix
-        .iter()
-        .any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d))
-    {
+    if prefix.iter().any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d)) {
         return None;
     }
     let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(prefix);
@@ -207,9 +176,8 @@ fn decode_text(prefix: &[u8]) -> Option<String> {
 
 /// No C0 control but white space; escape is kept for the terminal colours in some device reports.
 fn is_plain(text: &str) -> bool {
-    text.chars().all(|character| {
-        !matches!(character, '\0'..='\u{8}' | '\u{e}'..='\u{1a}' | '\u{1c}'..='\u{1f}' | '\u{7f}')
-    })
+    text.chars()
+        .all(|character| !matches!(character, '\0'..='\u{8}' | '\u{e}'..='\u{1a}' | '\u{1c}'..='\u{1f}' | '\u{7f}'))
 }
 
 /// Whether the declared MIME type and the name fit the kind found in the bytes.
@@ -218,31 +186,15 @@ fn is_plain(text: &str) -> bool {
 /// generic or unknown declaration, and a name without a known extension, say nothing and agree.
 #[must_use]
 pub fn agrees(declared_mime: Option<&str>, file_name: &str, kind: FileKind) -> bool {
-    let declared = declared_mime.map(|mime| {
-        mime.split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase()
-    });
+    let declared = declared_mime.map(|mime| mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let by_mime = declared.as_deref().and_then(kinds_of_mime);
-    let extension = file_name
-        .rsplit_once('.')
-        .map(|(_, extension)| extension.trim().to_ascii_lowercase());
+    let extension = file_name.rsplit_once('.').map(|(_, extension)| extension.trim().to_ascii_lowercase());
     let by_name = extension.as_deref().and_then(kinds_of_extension);
-    [by_mime, by_name]
-        .into_iter()
-        .flatten()
-        .all(|kinds| kinds.contains(&kind))
+    [by_mime, by_name].into_iter().flatten().all(|kinds| kinds.contains(&kind))
 }
 
 /// Programs save HTML or RTF under the name `.doc`, and Word opens it: common in records systems.
-const WORD: &[FileKind] = &[
-    FileKind::OfficeBinary,
-    FileKind::Rtf,
-    FileKind::Html,
-    FileKind::Docx,
-];
+const WORD: &[FileKind] = &[FileKind::OfficeBinary, FileKind::Rtf, FileKind::Html, FileKind::Docx];
 /// A file of Office 2007 or later; one protected by a password has the container of the older formats.
 const DOCX: &[FileKind] = &[FileKind::Docx, FileKind::OfficeBinary];
 const XLSX: &[FileKind] = &[FileKind::Xlsx, FileKind::OfficeBinary];

@@ -25,15 +25,15 @@ pub(super) fn tidy(raw: &str) -> String {
             }
             '\t' | ' ' => blanks.push(character),
             '\u{a0}' => blanks.push(' '),
-            // Soft hyphen, zero-width space and joiners, byte order mark: invisible, and they split
-            // words for search. The joiners U+200C and U+200D stay: some scripts need them.
+            // Soft hyphen, zero-width space, word joiner, byte order mark: invisible, and they split
+            // words for search. U+200C and U+200D stay: some scripts need them.
             '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}' => {}
             _ if character.is_control() => {}
             _ => {
                 if !out.is_empty() {
                     (0..line_feeds.min(MAX_LINE_FEEDS)).for_each(|_| out.push('\n'));
+                    out.push_str(&blanks);
                 }
-                out.push_str(&blanks);
                 line_feeds = 0;
                 blanks.clear();
                 push_unligated(&mut out, character);
@@ -45,8 +45,7 @@ pub(super) fn tidy(raw: &str) -> String {
 
 /// Whether `text` holds no control character that [`tidy`] would have removed.
 pub(super) fn is_tidy(text: &str) -> bool {
-    text.chars()
-        .all(|character| matches!(character, '\n' | '\t') || !character.is_control())
+    text.chars().all(|character| matches!(character, '\n' | '\t') || !character.is_control())
 }
 
 /// PDF fonts often map one glyph to U+FB01 and its like; the word is then not found as it is typed.
@@ -68,15 +67,12 @@ mod tests {
 
     #[test]
     fn line_ends_become_line_feeds_and_empty_lines_collapse() {
-        assert_eq!(tidy("a\r\nb\rc\u{2028}d\n\n\n\ne \t\n"), "a\nb\nc\nd\n\ne");
+        assert_eq!(tidy("\n  a\r\n b\rc\u{2028}d\n\n\n\ne \t\n"), "a\n b\nc\nd\n\ne");
     }
 
     #[test]
     fn control_characters_vanish_and_meaning_stays() {
-        assert_eq!(
-            tidy("\u{feff}kg/m²\0 ef\u{fb01}\u{200b}cient\u{7}\t5 µg"),
-            "kg/m² efficient\t5 µg"
-        );
+        assert_eq!(tidy("\u{feff}kg/m²\0 ef\u{fb01}\u{200b}cient\u{7}\t5 µg"), "kg/m² efficient\t5 µg");
     }
 
     #[test]

@@ -11,15 +11,15 @@ pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::patients;
+use crate::domains::{identity, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
-pub struct Query(node::NodeQuery, patients::graphql::PatientsQuery);
+pub struct Query(node::NodeQuery, identity::graphql::IdentityQuery, patients::graphql::PatientsQuery);
 
 /// The mutation root.
 #[derive(MergedObject, Default)]
-pub struct Mutation(patients::graphql::PatientsMutation);
+pub struct Mutation(identity::graphql::IdentityMutation, patients::graphql::PatientsMutation);
 
 /// The schema the server answers with.
 pub type AnamnesisSchema = Schema<Query, Mutation, EmptySubscription>;

@@ -3,17 +3,19 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use super::request::request;
-use crate::domains::patients;
+use crate::domains::identity::graphql::User;
+use crate::domains::{identity, patients};
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
 use crate::error::{Error, Result};
-use crate::ids::split;
+use crate::ids::{TypedId as _, UserId, split};
 
 /// An object with an id of its own.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Typed, opaque id."))]
 pub enum Node {
+    User(User),
     Patient(Patient),
     PatientContact(PatientContact),
     PatientCoverage(PatientCoverage),
@@ -32,7 +34,11 @@ impl NodeQuery {
     async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Id of any object.")] id: ID) -> Result<Option<Node>> {
         let request = request(ctx)?;
         let (prefix, uuid) = split(&id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
-        let Some(found) = patients::graphql::node(request, prefix, uuid).await else {
+        let found = if prefix == UserId::PREFIX {
+            identity::service::user(request, UserId::from_uuid(uuid)).await.map(|row| Node::User(row.into()))
+        } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
+            found
+        } else {
             return Err(Error::bad_input("`id` is not the id of an object that can be looked up alone"));
         };
         match found {

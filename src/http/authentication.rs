@@ -7,13 +7,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use uuid::Uuid;
 
-use crate::access::{Actor, ContextParts, Purpose};
+use crate::access::{Actor, Bearer, ContextParts, Purpose};
 use crate::app::App;
+use crate::domains::identity::graphql::{ACCESS_COOKIE, Cookies, REFRESH_COOKIE};
 use crate::error::{Error, Result};
 use crate::ids::FacilityId;
+use crate::phi::Phi;
 
-/// Cookie of browser apps: sent over HTTPS to this host alone, not readable by scripts.
-pub(crate) const COOKIE: &str = "__Host-anamnesis";
 /// A request with the cookie must carry this header, which another site's form cannot send.
 pub(crate) const CSRF_HEADER: &str = "x-anamnesis-csrf";
 const PURPOSE_HEADER: &str = "x-purpose-of-use";
@@ -22,14 +22,16 @@ const MAX_USER_AGENT: usize = 200;
 /// Builds what a request is known by.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] for a token that is given and not valid: it is never taken for none.
+/// [`Error::Unauthenticated`] for a token in the header that is not valid: it is never taken for none.
 pub(crate) fn identify(app: &App, parts: &Parts) -> Result<ContextParts> {
     let headers = &parts.headers;
     let (actor, facility) = match token(headers)? {
-        None => (Actor::Anonymous, FacilityId::PLATFORM),
-        Some(token) => {
-            let bearer = app.tokens.verify(token, app.clock.now())?;
-            (Actor::User { user: bearer.user, session: bearer.session }, bearer.facility)
+        Given::Nothing => (Actor::Anonymous, FacilityId::PLATFORM),
+        Given::Header(token) => signed_in(app.tokens.verify(token, app.clock.now())?),
+        // A browser sends a cookie whether its app wants to or not: a stale one must not bar the way to signing
+        // in. Whoever it let in is nobody without it.
+        Given::Cookie(token) => {
+            app.tokens.verify(token, app.clock.now()).map_or((Actor::Anonymous, FacilityId::PLATFORM), signed_in)
         }
     };
     let purpose = match headers.get(PURPOSE_HEADER).map(|value| value.to_str()) {
@@ -52,19 +54,42 @@ pub(crate) fn identify(app: &App, parts: &Parts) -> Result<ContextParts> {
     })
 }
 
+const fn signed_in(bearer: Bearer) -> (Actor, FacilityId) {
+    (Actor::User { user: bearer.user, session: bearer.session }, bearer.facility)
+}
+
+/// An access token and the way it came.
+enum Given<'a> {
+    Nothing,
+    Header(&'a str),
+    Cookie(&'a str),
+}
+
 /// The header wins over the cookie; the cookie needs the CSRF header.
-fn token(headers: &HeaderMap) -> Result<Option<&str>> {
+fn token(headers: &HeaderMap) -> Result<Given<'_>> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().map_err(|_| Error::Unauthenticated)?;
         return match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Given::Header(token.trim())),
             _ => Err(Error::Unauthenticated),
         };
     }
-    match cookie(headers, COOKIE) {
-        None => Ok(None),
+    match cookie(headers, ACCESS_COOKIE) {
+        None => Ok(Given::Nothing),
         Some(_) if !headers.contains_key(CSRF_HEADER) => Err(Error::Forbidden("csrf")),
-        Some(token) => Ok(Some(token)),
+        Some(token) => Ok(Given::Cookie(token)),
+    }
+}
+
+/// What the cookies of a request hold. Without the CSRF header they count for nothing: another site's page
+/// can have them sent, but cannot add the header.
+pub(crate) fn cookies(headers: &HeaderMap) -> Cookies {
+    if !headers.contains_key(CSRF_HEADER) {
+        return Cookies::default();
+    }
+    Cookies {
+        access: !headers.contains_key(header::AUTHORIZATION) && cookie(headers, ACCESS_COOKIE).is_some(),
+        refresh: cookie(headers, REFRESH_COOKIE).map(Phi::from),
     }
 }
 

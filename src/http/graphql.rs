@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::patients;
+use crate::domains::{identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
@@ -94,7 +94,8 @@ async fn execute(
     }
     let ctx = RequestContext::new(edge.app.clone(), parts);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let mut response = match tokio::time::timeout(limit, edge.schema.execute(with_data(request, &ctx))).await {
+    let request = with_data(request, &ctx).data(authentication::cookies(headers));
+    let mut response = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
         Ok(response) => response,
         Err(_) => failed(Error::Timeout),
     };
@@ -107,7 +108,8 @@ async fn execute(
 
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
-    patients::loaders::attach(request.data(ctx.clone()), ctx)
+    let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
+    patients::loaders::attach(request, ctx)
 }
 
 fn is_query(request: &mut Request) -> bool {
@@ -143,6 +145,8 @@ fn respond(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) 
     let media = if modern { RESPONSE_JSON } else { "application/json" };
     let body = serde_json::to_vec(&response).unwrap_or_else(|_| b"{\"errors\":[]}".to_vec());
     let mut http = (status, body).into_response();
+    // Cookies that resolvers set; what comes below is ours alone.
+    http.headers_mut().extend(std::mem::take(&mut response.http_headers));
     http.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     http.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {

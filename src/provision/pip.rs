@@ -218,7 +218,10 @@ const NO_ANSWER: [&str; 12] = [
 /// Turns pip's words into one of our errors.
 fn explain(wheel: &Wheel, what: &str, work: &Path, lines: &[String]) -> ProvisionError {
     let says = |words: &[&str]| lines.iter().any(|line| words.iter().any(|word| line.contains(word)));
-    let telling: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
+    // Every retry says the same at length; the last one is enough.
+    let repeats = |line: &str| line.contains("Retry(total=") && !line.contains("Retry(total=0");
+    let telling: Vec<&str> =
+        lines.iter().map(String::as_str).filter(|line| !line.trim().is_empty() && !repeats(line)).collect();
     let detail = telling[telling.len().saturating_sub(LINES_KEPT)..].join("\n");
     let what = what.to_owned();
     if says(&["No space left on device", "Disk quota exceeded"]) {

@@ -67,6 +67,8 @@ pub enum TermKind {
     Lexeme = 14,
     /// E-mail address someone signs in with, over all facilities.
     LoginEmail = 15,
+    /// Network address someone tries to sign in from, over all facilities.
+    SignInAddress = 16,
 }
 
 /// One blind index term: what to store or to look up.

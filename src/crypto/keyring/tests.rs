@@ -1,6 +1,3 @@
-//! Tests of the key ring: its file, its faults, its rotation.
-
-
 //! Behaviour of the key ring: what is read, refused, rotated.
 use std::io::ErrorKind;
 

@@ -34,7 +34,7 @@ const FORMER_SHUTDOWN_MAX: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(20);
 /// The log starts anew above this.
 const LOG_BYTES_MAX: u64 = 8_000_000;
-const TAIL_LINES: usize = 15;
+const TAIL_LINES: usize = 20;
 const TAIL_BYTES_MAX: u64 = 16_384;
 /// Everything that may lie in a data folder of ours.
 const OURS: [&str; 7] = ["pgdata", "pgdata.new", "run", "server.log", "server.log.1", "owner.lock", "guard.lock"];

@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::account::Account;
 
 /// A fast shutdown writes a checkpoint; on a slow disk that takes a while.
-const FAST_SHUTDOWN_MAX: Duration = Duration::from_mins(1);
+const FAST_SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 /// An immediate shutdown only ends processes; the next start recovers.
 const IMMEDIATE_SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 /// Stands in the arguments for "as the account I run as".

@@ -41,11 +41,15 @@ const ROOT_DATA: &str = "/var/lib/anamnesis";
 /// A server that recovers from a crash says so and may take long; one that says nothing may not.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
 const RECOVERY_MAX: Duration = Duration::from_mins(15);
+/// Recovery of a cluster in which little was written.
+const RESTART_MAX: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(15);
 /// Above the guard's own patience with its server.
 const STOP_MAX: Duration = Duration::from_secs(90);
 /// Children of a killed server leave at once when they notice; until then a new one is refused.
 const SURVIVORS_MAX: Duration = Duration::from_secs(30);
+/// How the log tells of a killed child.
+const CHILD_CRASHED: &str = "was terminated by signal";
 const SURVIVORS: &str = "pre-existing shared memory block";
 
 /// The folder for the product's data: `anamnesis` below `xdg_data_home` where that is an absolute path,
@@ -144,6 +148,12 @@ impl Embedded {
         &self.cluster.log
     }
 
+    /// The guard's process id while it runs.
+    #[must_use]
+    pub fn guard_id(&self) -> Option<u32> {
+        self.guard.id()
+    }
+
     /// Returns when the server or its guard ended without having been asked to, with the reason.
     /// May be dropped and called again.
     pub async fn ended(&mut self) -> EmbeddedError {
@@ -212,11 +222,29 @@ impl Embedded {
         let Err(verdict) = self_test::run(client).await else {
             return Ok(());
         };
-        self.close().await.ok();
-        Err(match verdict {
-            Verdict::Crashed => EmbeddedError::SelfTestCrashed { tail: self.cluster.log_tail(self.log_start) },
+        let error = match verdict {
+            Verdict::Crashed => {
+                self.wait_for_restart().await;
+                EmbeddedError::SelfTestCrashed { tail: self.cluster.log_tail(self.log_start) }
+            }
             Verdict::Failed(detail) => EmbeddedError::SelfTestFailed { detail },
-        })
+        };
+        self.close().await.ok();
+        Err(error)
+    }
+
+    /// A server whose child crashed starts again within itself. PostgreSQL 18 can lose a shutdown that
+    /// is asked for just then, and would be ended the hard way only after the guard's patience.
+    async fn wait_for_restart(&mut self) {
+        let patience = Instant::now() + RESTART_MAX;
+        while Instant::now() < patience && matches!(self.guard.try_wait(), Ok(None)) {
+            // Until the crash is noticed the server still lets people in.
+            let noticed = self.cluster.log_tail(self.log_start).contains(CHILD_CRASHED);
+            if noticed && connect(&self.socket_dir).await.is_ok() {
+                return;
+            }
+            sleep(POLL).await;
+        }
     }
 
     fn not_serving(&self, how: &str) -> EmbeddedError {

@@ -22,7 +22,7 @@ use super::socket::SOCKET_NAME;
 
 /// For a fast shutdown with its checkpoint, then for an immediate one.
 const PATIENCE: [(Signal, Duration); 2] =
-    [(Signal::INT, Duration::from_mins(1)), (Signal::QUIT, Duration::from_secs(10))];
+    [(Signal::INT, Duration::from_secs(30)), (Signal::QUIT, Duration::from_secs(10))];
 const POLL: Duration = Duration::from_millis(20);
 
 /// Stops a server without a guard and removes lock files that only seem to be held.

@@ -50,6 +50,7 @@ fn grouped<K: Hash + Eq, T>(rows: Vec<T>, key: impl Fn(&T) -> K) -> HashMap<K, V
 #[derive(Debug)]
 pub struct PatientLoader(RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<PatientId> for PatientLoader {
     type Value = Patient;
     type Error = LoadError;
@@ -67,6 +68,7 @@ macro_rules! list_loaders {
         #[derive(Debug)]
         pub struct $name(RequestContext);
 
+        #[async_graphql::async_trait::async_trait]
         impl Loader<$key> for $name {
             type Value = Vec<$value>;
             type Error = LoadError;
@@ -104,6 +106,7 @@ pub struct VisitPage {
 #[derive(Debug)]
 pub struct VisitsLoader(RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<VisitPage> for VisitsLoader {
     type Value = Page<Visit>;
     type Error = LoadError;
@@ -123,6 +126,7 @@ impl Loader<VisitPage> for VisitsLoader {
 #[derive(Debug)]
 pub struct VisitCountLoader(RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<PatientId> for VisitCountLoader {
     type Value = i64;
     type Error = LoadError;

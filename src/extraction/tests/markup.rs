@@ -3,10 +3,7 @@
 use super::{ExtractionError, FileKind, Limits, extract, extract_bytes, text_of};
 
 fn utf16(text: &str, unit: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
-    format!("\u{feff}{text}")
-        .encode_utf16()
-        .flat_map(unit)
-        .collect()
+    format!("\u{feff}{text}").encode_utf16().flat_map(unit).collect()
 }
 
 #[test]
@@ -21,10 +18,7 @@ fn text_is_decoded_from_each_encoding() {
     ] {
         assert_eq!(text_of(FileKind::PlainText, &bytes), text);
     }
-    assert_eq!(
-        text_of(FileKind::PlainText, b"\x93quoted\x94 \x96 \x80 5"),
-        "“quoted” – € 5"
-    );
+    assert_eq!(text_of(FileKind::PlainText, b"\x93quoted\x94 \x96 \x80 5"), "“quoted” – € 5");
 }
 
 #[test]
@@ -59,18 +53,14 @@ fn html_nested_without_end_is_read_in_its_stride() {
 #[test]
 fn html_text_limit_holds() {
     let html = format!("<p>{}</p>", "word ".repeat(50_000));
-    let limits = Limits {
-        text_bytes: 100_000,
-        ..Limits::default()
-    };
+    let limits = Limits { text_bytes: 100_000, ..Limits::default() };
     let read = extract_bytes(FileKind::Html, html.as_bytes(), &limits);
     assert_eq!(read, Err(ExtractionError::TooMuchText));
 }
 
 #[test]
 fn rtf_gives_text_without_its_tables_and_pictures() {
-    let rtf =
-        br"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0\fswiss Arial;}{\f1\fnil\fcharset204 Times;}}
+    let rtf = br"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0\fswiss Arial;}{\f1\fnil\fcharset204 Times;}}
 {\colortbl;\red255\green0\blue0;}{\stylesheet{\s0 Normal;}}{\info{\title Secret title}}
 {\*\generator Some Writer 1.0;}\viewkind4\pard\f0\fs24 Caf\'e9 \{5 \'b5g\}\par
 \b Bold\b0\tab next\line third \ldblquote q\rdblquote\emdash\~x\_y\par
@@ -98,26 +88,13 @@ fn rtf_is_read_in_the_default_font_until_another_is_chosen() {
 #[test]
 fn rtf_nesting_is_bounded_and_a_cut_file_is_damaged() {
     let nested = |depth: usize| {
-        let rtf = format!(
-            "{{\\rtf1 {}a{}}}",
-            "{".repeat(depth - 1),
-            "}".repeat(depth - 1)
-        );
+        let rtf = format!("{{\\rtf1 {}a{}}}", "{".repeat(depth - 1), "}".repeat(depth - 1));
         extract(FileKind::Rtf, rtf.as_bytes()).map(|_| ())
     };
     assert_eq!(nested(500), Ok(()));
     assert_eq!(nested(501), Err(ExtractionError::TooDeep));
     let endless = format!("{{\\rtf1 {}", "{\\b ".repeat(1_000_000));
-    assert_eq!(
-        extract(FileKind::Rtf, endless.as_bytes()),
-        Err(ExtractionError::TooDeep)
-    );
-    assert_eq!(
-        extract(FileKind::Rtf, b"{\\rtf1 {\\b cut"),
-        Err(ExtractionError::Damaged)
-    );
-    assert_eq!(
-        text_of(FileKind::Rtf, b"{\\rtf1 last brace missing"),
-        "last brace missing"
-    );
+    assert_eq!(extract(FileKind::Rtf, endless.as_bytes()), Err(ExtractionError::TooDeep));
+    assert_eq!(extract(FileKind::Rtf, b"{\\rtf1 {\\b cut"), Err(ExtractionError::Damaged));
+    assert_eq!(text_of(FileKind::Rtf, b"{\\rtf1 last brace missing"), "last brace missing");
 }

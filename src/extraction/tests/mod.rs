@@ -1,14 +1,10 @@
 //! Tests of the readers and of the signatures, on files made here.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod docx;
 mod errors;
 mod markup;
 mod pdf;
-#[expect(
-    dead_code,
-    reason = "some of the files are only for the tests of the child process"
-)]
+#[expect(dead_code, reason = "some of the files are only for the tests of the child process")]
 mod samples;
 mod sniffing;
 

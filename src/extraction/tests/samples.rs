@@ -15,11 +15,7 @@ const GIB_IN_MIB: usize = 1024;
 /// A PDF of the numbered objects, with a right cross-reference table. Object 1 is the catalogue.
 pub fn pdf(objects: &[(usize, Vec<u8>)], trailer: &str) -> Vec<u8> {
     let mut out = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec();
-    let size = objects
-        .iter()
-        .map(|(number, _)| number + 1)
-        .max()
-        .unwrap_or(1);
+    let size = objects.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
     let mut offsets = vec![0; size];
     for (number, body) in objects {
         offsets[*number] = out.len();
@@ -33,11 +29,7 @@ pub fn pdf(objects: &[(usize, Vec<u8>)], trailer: &str) -> Vec<u8> {
         writeln!(out, "{offset:010} 00000 n ").unwrap();
     }
     let trailer = trailer.replace("{xref}", &xref.to_string());
-    write!(
-        out,
-        "trailer\n<</Size {size}/Root 1 0 R{trailer}>>\nstartxref\n{xref}\n%%EOF\n"
-    )
-    .unwrap();
+    write!(out, "trailer\n<</Size {size}/Root 1 0 R{trailer}>>\nstartxref\n{xref}\n%%EOF\n").unwrap();
     out
 }
 
@@ -53,10 +45,7 @@ pub fn stream(data: &[u8], entries: &str) -> Vec<u8> {
 pub fn packed_stream(data: &[u8], entries: &str) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(data).unwrap();
-    stream(
-        &encoder.finish().unwrap(),
-        &format!("{entries}/Filter/FlateDecode"),
-    )
+    stream(&encoder.finish().unwrap(), &format!("{entries}/Filter/FlateDecode"))
 }
 
 const FONT: &str = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>";
@@ -85,10 +74,7 @@ pub fn pdf_of_pages(texts: &[&str]) -> Vec<u8> {
     let kids = references((0..texts.len()).map(|index| first_page + 2 * index));
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
-        (
-            2,
-            format!("<</Type/Pages/Kids[{kids}]/Count {}>>", texts.len()).into_bytes(),
-        ),
+        (2, format!("<</Type/Pages/Kids[{kids}]/Count {}>>", texts.len()).into_bytes()),
         (3, FONT.into()),
     ];
     for (index, text) in texts.iter().enumerate() {
@@ -105,10 +91,7 @@ pub fn pdf_of_pages(texts: &[&str]) -> Vec<u8> {
 }
 
 fn references(numbers: impl Iterator<Item = usize>) -> String {
-    numbers
-        .map(|number| format!("{number} 0 R"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    numbers.map(|number| format!("{number} 0 R")).collect::<Vec<_>>().join(" ")
 }
 
 fn page(content: usize, entries: &str) -> Vec<u8> {
@@ -125,12 +108,7 @@ pub fn pdf_of_content(content: Vec<u8>, more: Vec<(usize, Vec<u8>)>, trailer: &s
 }
 
 /// As [`pdf_of_content`], with entries for the page's dictionary.
-pub fn pdf_of_page(
-    entries: &str,
-    content: Vec<u8>,
-    more: Vec<(usize, Vec<u8>)>,
-    trailer: &str,
-) -> Vec<u8> {
+pub fn pdf_of_page(entries: &str, content: Vec<u8>, more: Vec<(usize, Vec<u8>)>, trailer: &str) -> Vec<u8> {
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
         (2, b"<</Type/Pages/Kids[4 0 R]/Count 1>>".to_vec()),
@@ -146,11 +124,7 @@ pub fn pdf_of_page(
 pub fn pdf_encrypted() -> Vec<u8> {
     let key = "5a".repeat(32);
     let encrypt = format!("<</Filter/Standard/V 2/R 3/Length 128/P -4/O<{key}>/U<{key}>>>");
-    pdf_of_content(
-        stream(b"\x17\x2a\x99", ""),
-        vec![(6, encrypt.into_bytes())],
-        "/Encrypt 6 0 R/ID[<00><00>]",
-    )
+    pdf_of_content(stream(b"\x17\x2a\x99", ""), vec![(6, encrypt.into_bytes())], "/Encrypt 6 0 R/ID[<00><00>]")
 }
 
 /// A page tree that leads back to itself without any page.
@@ -158,10 +132,7 @@ pub fn pdf_page_tree_loop() -> Vec<u8> {
     let objects = [
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
         (2, b"<</Type/Pages/Kids[3 0 R 3 0 R]/Count 2>>".to_vec()),
-        (
-            3,
-            b"<</Type/Pages/Parent 2 0 R/Kids[2 0 R 2 0 R]/Count 2>>".to_vec(),
-        ),
+        (3, b"<</Type/Pages/Parent 2 0 R/Kids[2 0 R 2 0 R]/Count 2>>".to_vec()),
     ];
     pdf(&objects, "")
 }
@@ -174,10 +145,7 @@ pub fn pdf_endless() -> Vec<u8> {
         let node = format!("<</Type/Pages/Count 2000000000/Kids[{kids}]>>");
         objects.push((number, node.into_bytes()));
     }
-    objects.push((
-        12,
-        b"<</Type/Page/Parent 11 0 R/MediaBox[0 0 9 9]/Contents 13 0 R>>".to_vec(),
-    ));
+    objects.push((12, b"<</Type/Page/Parent 11 0 R/MediaBox[0 0 9 9]/Contents 13 0 R>>".to_vec()));
     objects.push((13, stream(b"", "")));
     pdf(&objects, "")
 }
@@ -187,10 +155,7 @@ pub fn pdf_many_pages(count: usize) -> Vec<u8> {
     let kids = references((0..count).map(|index| 10 + index));
     let mut objects = vec![
         (1, b"<</Type/Catalog/Pages 2 0 R>>".to_vec()),
-        (
-            2,
-            format!("<</Type/Pages/Kids[{kids}]/Count {count}>>").into_bytes(),
-        ),
+        (2, format!("<</Type/Pages/Kids[{kids}]/Count {count}>>").into_bytes()),
         (3, FONT.into()),
         (5, stream(&page_content("again"), "")),
     ];
@@ -200,11 +165,7 @@ pub fn pdf_many_pages(count: usize) -> Vec<u8> {
 
 /// The cross-reference table names itself as the one before.
 pub fn pdf_xref_loop() -> Vec<u8> {
-    pdf_of_content(
-        stream(&page_content("found all the same"), ""),
-        Vec::new(),
-        "/Prev {xref}",
-    )
+    pdf_of_content(stream(&page_content("found all the same"), ""), Vec::new(), "/Prev {xref}")
 }
 
 /// Page content of a gibibyte of blanks.
@@ -224,19 +185,14 @@ pub fn pdf_form_doubling() -> Vec<u8> {
         );
         stream(content, &entries)
     };
-    let mut forms: Vec<_> = (6..16)
-        .map(|number| (number, form(number + 1, &b"/X Do ".repeat(10))))
-        .collect();
+    let mut forms: Vec<_> = (6..16).map(|number| (number, form(number + 1, &b"/X Do ".repeat(10)))).collect();
     forms.push((16, form(16, b"0 0 1 1 re f")));
     pdf_of_content(stream(b"/X Do", ""), forms, "")
 }
 
 /// A form that draws itself, beside some text.
 pub fn pdf_form_loop() -> Vec<u8> {
-    let form = stream(
-        b"/X Do",
-        "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 6 0 R>>>>",
-    );
+    let form = stream(b"/X Do", "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 6 0 R>>>>");
     let mut content = page_content("beside the loop");
     content.extend_from_slice(b" /X Do");
     pdf_of_content(stream(&content, ""), vec![(6, form)], "")
@@ -271,9 +227,7 @@ pub fn pdf_repeated_content() -> Vec<u8> {
 pub fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in parts {
-        writer
-            .start_file(*name, zip::write::SimpleFileOptions::default())
-            .unwrap();
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
         writer.write_all(content).unwrap();
     }
     writer.finish().unwrap().into_inner()
@@ -299,10 +253,7 @@ pub fn docx(body: &str) -> Vec<u8> {
 
 /// A DOCX whose main part is the bytes given.
 pub fn docx_of_document(document: &[u8]) -> Vec<u8> {
-    archive(&[
-        ("[Content_Types].xml", CONTENT_TYPES),
-        ("word/document.xml", document),
-    ])
+    archive(&[("[Content_Types].xml", CONTENT_TYPES), ("word/document.xml", document)])
 }
 
 /// A DOCX whose main part unpacks to a gibibyte of zeros; the archive declares the size given.
@@ -315,11 +266,7 @@ pub fn docx_bomb(declared: u32) -> Vec<u8> {
 /// A DOCX of very many empty entries.
 pub fn docx_many_entries(count: usize) -> Vec<u8> {
     let mut raw = RawArchive::default();
-    raw.add(
-        "word/document.xml",
-        &deflate(word_part("document", "").as_bytes()),
-        0,
-    );
+    raw.add("word/document.xml", &deflate(word_part("document", "").as_bytes()), 0);
     for number in 0..count {
         raw.add(&format!("word/media/{number}"), &[3, 0], 0);
     }
@@ -349,9 +296,7 @@ fn deflate(data: &[u8]) -> Vec<u8> {
 /// ends at a byte and refers to nothing before it.
 fn deflated_run(byte: u8, mebibytes: usize) -> Vec<u8> {
     let mut block = Vec::with_capacity(MIB);
-    Compress::new(Compression::best(), false)
-        .compress_vec(&vec![byte; MIB], &mut block, FlushCompress::Full)
-        .unwrap();
+    Compress::new(Compression::best(), false).compress_vec(&vec![byte; MIB], &mut block, FlushCompress::Full).unwrap();
     let mut out = block.repeat(mebibytes);
     // An empty last block.
     out.extend_from_slice(&[3, 0]);
@@ -374,11 +319,7 @@ impl RawArchive {
         for field in [20_u16, 0, 8, 0, 0x21] {
             header.extend_from_slice(&field.to_le_bytes());
         }
-        for field in [
-            Crc::new().sum(),
-            u32::try_from(packed.len()).unwrap(),
-            declared,
-        ] {
+        for field in [Crc::new().sum(), u32::try_from(packed.len()).unwrap(), declared] {
             header.extend_from_slice(&field.to_le_bytes());
         }
         header.extend_from_slice(&u16::try_from(name.len()).unwrap().to_le_bytes());

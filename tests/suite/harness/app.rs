@@ -9,11 +9,14 @@ use anamnesis::clock::Clock;
 use anamnesis::config::Config;
 use anamnesis::crypto::Keyring;
 use anamnesis::crypto::keyring::Environment;
+use anamnesis::domains::identity;
+use anamnesis::domains::identity::model::NewAccount;
 use anamnesis::ids::{FacilityId, MemberId, SessionId, TypedId as _, UserId, new_id};
 use anamnesis::jobs::Worker;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::client::Client;
 use super::cluster::{TestDatabase, cluster, execute};
@@ -143,15 +146,17 @@ impl TestApp {
 
     /// A login without a password: tests that sign in go through the API.
     pub async fn db_create_user(&self) -> UserId {
-        let id: UserId = new_id();
-        let statement = format!(
-            "INSERT INTO users (id, email_ciphertext, email_index, display_name_ciphertext, created_at, updated_at) \
-             VALUES ('{0}', '', ('x' || right(replace('{0}', '-', ''), 16))::bit(64)::bigint, '', '{now}', '{now}')",
-            id.uuid(),
-            now = self.now().to_rfc3339(),
-        );
-        self.db_execute(&statement).await;
-        id
+        let account = NewAccount {
+            email: format!("{}@test.example", Uuid::now_v7().simple()).into(),
+            display_name: "Robin Example".into(),
+            phone: None,
+            password: None,
+            locale: None,
+            time_zone: None,
+            npi: None,
+            license_number: None,
+        };
+        identity::service::make_account(&self.system(FacilityId::PLATFORM), account).await.unwrap()
     }
 
     pub async fn db_create_member(&self, facility: FacilityId, user: UserId, roles: &[Role]) -> MemberId {
