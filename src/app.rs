@@ -9,6 +9,7 @@ use crate::access::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
+use crate::crypto::signed_url::LinkKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::domains::identity::Passwords;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
+use crate::storage::Storage;
 
 /// The shared parts of the process.
 #[derive(Debug)]
@@ -28,6 +30,9 @@ pub struct App {
     /// Blind indexes of what belongs to no facility.
     pub lookup: IndexKey,
     pub tokens: AccessTokens,
+    /// Makes and checks links to files.
+    pub links: LinkKey,
+    pub storage: Storage,
     pub persisted: Persisted,
     pub passwords: Passwords,
     pub jobs: Jobs,
@@ -55,6 +60,8 @@ impl App {
             persisted: Persisted::new(allowed),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
+            links: keyring.link_key()?,
+            storage: Storage::open(&config)?,
             passwords: Passwords::default(),
             keyring,
             database,

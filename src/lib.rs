@@ -15,6 +15,8 @@ pub mod access;
 pub mod audit;
 pub mod crypto;
 pub mod db;
+pub mod storage;
+pub mod extraction;
 pub mod domains;
 pub mod graphql;
 pub mod http;

@@ -3,6 +3,7 @@
 //! A service uses only services of domains earlier in this order; a test holds it:
 //! identity < facilities < patients < documents.
 
+pub mod documents;
 pub mod identity;
 pub mod patients;
 

@@ -1,4 +1,5 @@
 //! Operations of the domains, through the API. Mirrors `src/domains`.
 
+mod documents;
 mod identity;
 mod patients;
