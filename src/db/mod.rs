@@ -157,3 +157,13 @@ impl Database {
         session.end(false).await
     }
 }
+
+/// Runs one statement as somebody else than the server: an operator setting a database up.
+///
+/// # Errors
+/// When the database cannot be reached or refuses.
+pub(crate) async fn execute_as(url: &crate::config::Secret, statement: &str) -> Result<()> {
+    let mut connection = open(url.reveal()).await.map_err(|error| Error::Unavailable(error.into()))?;
+    connection.batch_execute(statement).await?;
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! Facilities in the API: translation only.
+
+mod inputs;
+mod mutation;
+mod query;
+mod types;
+
+pub use mutation::FacilitiesMutation;
+pub use query::FacilitiesQuery;
+pub use types::{Facility, FacilityConnection, Invitation, Member, MemberConnection, MemberRole};
