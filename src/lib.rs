@@ -16,7 +16,6 @@ pub mod audit;
 pub mod crypto;
 pub mod db;
 pub mod storage;
-pub mod extraction;
 pub mod domains;
 pub mod graphql;
 pub mod http;

@@ -405,22 +405,21 @@ impl Tx {
     /// Says that what was tried is refused, in a transaction that commits all the same: the attempt itself
     /// leaves a trace, such as a failure counted.
     pub fn audit_refused(&self, subject: Subject, detail: Value) {
-        let entry = Entry { action: self.action.name, outcome: Outcome::Refused, subject, detail };
-        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);
+        self.note(self.ctx.facility(), self.action, Outcome::Refused, subject, detail);
     }
 
     /// Says what else was done, under another action, where one write does two things.
     pub fn audit_as(&self, action: &'static Action, subject: Subject, detail: Value) {
-        self.note(self.ctx.facility(), action, subject, detail);
+        self.note(self.ctx.facility(), action, Outcome::Success, subject, detail);
     }
 
     /// The same in the log of a facility the transaction has entered, which its own people read.
     pub fn audit_in(&self, entered: EnteredKeys, subject: Subject, detail: Value) {
-        self.note(entered.facility, self.action, subject, detail);
+        self.note(entered.facility, self.action, Outcome::Success, subject, detail);
     }
 
-    fn note(&self, facility: FacilityId, action: &'static Action, subject: Subject, detail: Value) {
-        let entry = Entry { action: action.name, outcome: Outcome::Success, subject, detail };
+    fn note(&self, facility: FacilityId, action: &'static Action, outcome: Outcome, subject: Subject, detail: Value) {
+        let entry = Entry { action: action.name, outcome, subject, detail };
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((facility, entry));
     }
 

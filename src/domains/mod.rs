@@ -4,6 +4,7 @@
 //! identity < facilities < patients < documents.
 
 pub mod documents;
+pub mod facilities;
 pub mod identity;
 pub mod patients;
 

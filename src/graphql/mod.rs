@@ -11,13 +11,14 @@ pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{documents, identity, patients};
+use crate::domains::{documents, facilities, identity, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
 pub struct Query(
     node::NodeQuery,
     identity::graphql::IdentityQuery,
+    facilities::graphql::FacilitiesQuery,
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
     documents::search::graphql::DocumentSearchQuery,
@@ -27,6 +28,7 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     identity::graphql::IdentityMutation,
+    facilities::graphql::FacilitiesMutation,
     patients::graphql::PatientsMutation,
     documents::graphql::DocumentsMutation,
 );

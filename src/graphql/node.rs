@@ -3,12 +3,13 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use super::request::request;
+use crate::domains::facilities::graphql::{Facility, Invitation, Member};
 use crate::domains::identity::graphql::User;
 use crate::domains::documents::graphql::Document;
-use crate::domains::{documents, identity, patients};
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
+use crate::domains::{documents, facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::ids::{DocumentId, TypedId as _, UserId, split};
 
@@ -17,6 +18,9 @@ use crate::ids::{DocumentId, TypedId as _, UserId, split};
 #[graphql(field(name = "id", ty = "ID", desc = "Typed, opaque id."))]
 pub enum Node {
     User(User),
+    Facility(Facility),
+    Member(Member),
+    Invitation(Invitation),
     Patient(Patient),
     PatientContact(PatientContact),
     PatientCoverage(PatientCoverage),
@@ -40,6 +44,8 @@ impl NodeQuery {
             identity::service::user(request, UserId::from_uuid(uuid)).await.map(|row| Node::User(row.into()))
         } else if prefix == DocumentId::PREFIX {
             documents::service::document(request, DocumentId::from_uuid(uuid)).await.map(|row| Node::Document(row.into()))
+        } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
+            found
         } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
             found
         } else {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication, multipart};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::{documents, identity, patients};
+use crate::domains::{documents, facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
@@ -143,6 +143,7 @@ async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMa
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
     let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
+    let request = facilities::loaders::attach(request, ctx);
     documents::loaders::attach(patients::loaders::attach(request, ctx), ctx)
 }
 

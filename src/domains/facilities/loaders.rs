@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use async_graphql::dataloader::Loader;
+use async_graphql::Request;
+use async_graphql::dataloader::{DataLoader, Loader};
 
 use super::model::MemberRole;
 use super::service;
@@ -10,10 +11,16 @@ use crate::access::RequestContext;
 use crate::graphql::loaders::LoadError;
 use crate::ids::MemberId;
 
+/// Gives a request the loaders of the domain.
+pub fn attach(request: Request, ctx: &RequestContext) -> Request {
+    request.data(DataLoader::new(RolesLoader(ctx.clone()), tokio::spawn))
+}
+
 /// Roles by member.
 #[derive(Debug)]
-pub struct RolesLoader(pub RequestContext);
+pub struct RolesLoader(RequestContext);
 
+#[async_graphql::async_trait::async_trait]
 impl Loader<MemberId> for RolesLoader {
     type Value = Vec<MemberRole>;
     type Error = LoadError;

@@ -271,8 +271,8 @@ async fn an_invitation_sent_again_replaces_its_token_and_its_time() {
     assert_eq!(state(&app).await, before);
     // Also when it has run out.
     app.advance(TimeDelta::days(8));
-    assert_eq!(boss.client.run(LIST, json!({ "status": "EXPIRED" })).await.ok()["invitations"]["totalCount"], 1);
     let boss = app.signed_in(boss.user, app.facility).await;
+    assert_eq!(boss.run(LIST, json!({ "status": "EXPIRED" })).await.ok()["invitations"]["totalCount"], 1);
     let again = done(boss.run(RESEND, which(&made)).await, "invitationResend");
     assert_eq!(again["invitation"], json!({ "status": "PENDING", "expiresAt": "2026-03-24T14:00:00+00:00" }));
     let second = mailed_token(&app, app.facility).await.unwrap();
