@@ -11,7 +11,7 @@ pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{facilities, identity, patients};
+use crate::domains::{documents, facilities, identity, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
@@ -20,6 +20,8 @@ pub struct Query(
     identity::graphql::IdentityQuery,
     facilities::graphql::FacilitiesQuery,
     patients::graphql::PatientsQuery,
+    documents::graphql::DocumentsQuery,
+    documents::search::graphql::DocumentSearchQuery,
 );
 
 /// The mutation root.
@@ -28,6 +30,7 @@ pub struct Mutation(
     identity::graphql::IdentityMutation,
     facilities::graphql::FacilitiesMutation,
     patients::graphql::PatientsMutation,
+    documents::graphql::DocumentsMutation,
 );
 
 /// The schema the server answers with.

@@ -5,12 +5,13 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::request::request;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member};
 use crate::domains::identity::graphql::User;
+use crate::domains::documents::graphql::Document;
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
-use crate::domains::{facilities, identity, patients};
+use crate::domains::{documents, facilities, identity, patients};
 use crate::error::{Error, Result};
-use crate::ids::{TypedId as _, UserId, split};
+use crate::ids::{DocumentId, TypedId as _, UserId, split};
 
 /// An object with an id of its own.
 #[derive(Interface)]
@@ -27,6 +28,7 @@ pub enum Node {
     PatientAllergy(PatientAllergy),
     CareRelationship(CareRelationship),
     BreakGlassAccess(BreakGlassAccess),
+    Document(Document),
 }
 
 #[derive(Default)]
@@ -40,6 +42,8 @@ impl NodeQuery {
         let (prefix, uuid) = split(&id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
         let found = if prefix == UserId::PREFIX {
             identity::service::user(request, UserId::from_uuid(uuid)).await.map(|row| Node::User(row.into()))
+        } else if prefix == DocumentId::PREFIX {
+            documents::service::document(request, DocumentId::from_uuid(uuid)).await.map(|row| Node::Document(row.into()))
         } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
             found
         } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
