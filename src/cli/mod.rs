@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
 mod audit;
+mod demo;
 mod doctor;
 mod keys;
 mod serve;
@@ -25,6 +26,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up and run everything on this machine: embedded PostgreSQL, local model, demo data.
+    Demo,
     /// Serve the API against `DATABASE_URL`; runs a worker too unless told not to.
     Serve {
         /// Serve only; run `anamnesis work` elsewhere.
@@ -100,6 +103,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Keys { command } => keys::run(command),
         Command::Audit { command } => block_on(audit::run(Config::from_environment()?, command)),
         Command::Doctor => block_on(doctor::run(Config::from_environment()?)),
+        Command::Demo => block_on(demo::demo(Config::from_environment()?)),
         Command::Serve { no_worker } => block_on(serve::serve(Config::from_environment()?, !no_worker)),
         Command::Work => block_on(serve::work(Config::from_environment()?)),
         Command::Migrate => block_on(serve::migrate(Config::from_environment()?)),

@@ -4,6 +4,8 @@
 //! identity < facilities < patients < documents < compliance < operations.
 
 pub mod compliance;
+pub mod documents;
+pub mod facilities;
 pub mod identity;
 pub mod operations;
 pub mod patients;
@@ -16,5 +18,7 @@ use crate::jobs::Handlers;
 /// Who does which kind of job.
 #[must_use]
 pub fn job_handlers(_: &Arc<App>) -> Handlers {
-    Handlers::new()
+    let mut handlers = Handlers::new();
+    documents::processing::register_handlers(&mut handlers);
+    handlers
 }

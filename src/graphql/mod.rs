@@ -11,14 +11,17 @@ pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{compliance, identity, operations, patients};
+use crate::domains::{compliance, documents, facilities, identity, operations, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
 pub struct Query(
     node::NodeQuery,
     identity::graphql::IdentityQuery,
+    facilities::graphql::FacilitiesQuery,
     patients::graphql::PatientsQuery,
+    documents::graphql::DocumentsQuery,
+    documents::search::graphql::DocumentSearchQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -27,7 +30,9 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     identity::graphql::IdentityMutation,
+    facilities::graphql::FacilitiesMutation,
     patients::graphql::PatientsMutation,
+    documents::graphql::DocumentsMutation,
     operations::graphql::OperationsMutation,
 );
 
