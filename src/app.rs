@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
 use crate::crypto::signed_url::LinkKey;
-use crate::crypto::{KeyStore, Keyring, keyring};
+use crate::crypto::{FacilityKeys, KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::domains::documents::processing;
 use crate::domains::identity::Passwords;
@@ -133,14 +133,23 @@ impl App {
         session.end(true).await
     }
 
+    /// The keys of a facility, outside any request.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it has none; a fault when they do not unwrap, or the database cannot be reached.
+    pub async fn keys_of_facility(&self, facility: FacilityId) -> Result<Arc<FacilityKeys>> {
+        let session =
+            Session::open(&self.database, Mode::Read, Binding::System { facility }, self.clock.now()).await?;
+        let keys = self.keys.of(facility, session.bound().key_epoch, session.connection()?).await?;
+        session.end(false).await?;
+        Ok(keys)
+    }
+
     /// Whether the keys of a facility can be unwrapped.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it has none; a fault when they cannot, or the database cannot be reached.
+    /// As [`App::keys_of_facility`].
     pub async fn keys_work(&self, facility: FacilityId) -> Result<()> {
-        let session =
-            Session::open(&self.database, Mode::Read, Binding::System { facility }, self.clock.now()).await?;
-        self.keys.of(facility, session.bound().key_epoch, session.connection()?).await?;
-        session.end(false).await
+        self.keys_of_facility(facility).await.map(|_| ())
     }
 }

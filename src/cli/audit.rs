@@ -18,7 +18,7 @@ pub(super) enum AuditCommand {
         /// One facility; all when left out.
         #[arg(long)]
         facility: Option<String>,
-        /// Files that `audit checkpoint` wrote, kept where the database's administrator cannot reach.
+        /// Files of checkpoints, kept where the database's administrator cannot reach.
         #[arg(long = "checkpoint", num_args = 1..)]
         checkpoints: Vec<PathBuf>,
     },
@@ -51,8 +51,11 @@ async fn verify(app: &Arc<App>, facility: Option<&str>, files: &[PathBuf]) -> Re
     let mut checkpoints: Vec<Checkpoint> = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let found: Vec<Checkpoint> =
-            serde_json::from_str(&text).map_err(|_| format!("{} holds no checkpoints", file.display()))?;
+        // A list as the command writes it, or one as the worker keeps it beside the files.
+        let one = serde_json::from_str(&text).map(|one| vec![one]);
+        let found: Vec<Checkpoint> = one
+            .or_else(|_| serde_json::from_str(&text))
+            .map_err(|_| format!("{} holds no checkpoints", file.display()))?;
         checkpoints.extend(found);
     }
     let mut faults = 0;

@@ -1,7 +1,5 @@
 //! Looks at everything the server relies on, and says what to do about what is wrong.
 
-use std::path::Path;
-
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -14,6 +12,10 @@ use crate::crypto::Keyring;
 use crate::db::{self, migrate, sql};
 use crate::ids::FacilityId;
 use crate::provision;
+use crate::storage::Storage;
+
+/// Written and removed again.
+const PROBE: &str = "doctor-probe";
 
 /// First release of pgvector without a known fault in what the server uses.
 const PGVECTOR: (u32, u32, u32) = (0, 8, 4);
@@ -47,7 +49,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     pending(&config, &mut findings).await;
     keys(&config, &mut findings).await;
     model(&config, &mut findings).await;
-    storage(&config, &mut findings);
+    storage(&config, &mut findings).await;
     match findings.faults {
         0 => Ok(()),
         1 => Err("one fault was found".into()),
@@ -208,16 +210,17 @@ async fn model(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn storage(config: &Config, findings: &mut Findings) {
-    let Some(folder) = config.storage_url.strip_prefix("file://") else {
-        println!("--    the bucket of files is not written to");
-        return;
+async fn storage(config: &Config, findings: &mut Findings) {
+    let written = match Storage::open(config) {
+        Ok(storage) => match storage.put_record(PROBE, String::new()).await {
+            Ok(()) => storage.delete(PROBE).await.is_ok(),
+            Err(_) => false,
+        },
+        Err(_) => false,
     };
-    let probe = Path::new(folder).join(format!(".doctor-{}", std::process::id()));
-    let written = std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe));
     findings.note(
-        written.is_ok(),
-        &format!("files can be written to {folder}"),
-        "make the folder and give it to the account the server runs as, or set ANAMNESIS_STORAGE_URL",
+        written,
+        "files can be written and removed",
+        "check ANAMNESIS_STORAGE_URL, and that the folder or bucket is open to the account the server runs as",
     );
 }

@@ -16,7 +16,7 @@ use crate::access::RequestContext;
 use crate::app::App;
 use crate::audit::{self, Checkpoint};
 use crate::db::{Binding, Mode, Session, sql};
-use crate::domains::{identity, operations};
+use crate::domains::{documents, identity, operations};
 use crate::error::{Error, Result, Stop};
 use crate::ids::FacilityId;
 
@@ -39,7 +39,7 @@ pub struct Housekeeping {
 pub struct Turn {
     /// The new heads of the chains that grew; `None` when sealing was not due.
     pub sealed: Option<Vec<Checkpoint>>,
-    /// Rows swept; `None` when sweeping was not due, or another node is at it.
+    /// Rows and files swept; `None` when sweeping was not due, or another node is at it.
     pub swept: Option<usize>,
 }
 
@@ -78,13 +78,24 @@ impl Housekeeping {
         if due(self.sealed_at, now, TimeDelta::seconds(SEAL_SECONDS)) {
             self.sealed_at = Some(now);
             // Sealing has a lock for each chain.
-            turn.sealed = Some(audit::seal_all(&self.app).await?);
+            let heads = audit::seal_all(&self.app).await?;
+            for head in &heads {
+                self.keep(head).await?;
+            }
+            turn.sealed = Some(heads);
         }
         if due(self.swept_at, now, TimeDelta::minutes(SWEEP_MINUTES)) {
             self.swept_at = Some(now);
             turn.swept = self.sweep(now).await?;
         }
         Ok(turn)
+    }
+
+    /// Puts the head of a chain where the database's administrator cannot reach: against it, a tail that was cut
+    /// off shows.
+    async fn keep(&self, head: &Checkpoint) -> Result<()> {
+        let name = format!("audit/{}/{}.json", head.facility, head.block);
+        Ok(self.app.storage.put_record(&name, serde_json::to_string_pretty(head)?).await?)
     }
 
     /// Holds the lock in a transaction of its own while the parts run in theirs.
@@ -105,6 +116,7 @@ impl Housekeeping {
         for facility in audit::facilities(&self.app).await? {
             let ctx = RequestContext::system(Arc::clone(&self.app), facility, "housekeeping");
             swept += operations::service::sweep(&ctx).await.map_err(fault)?;
+            swept += documents::service::sweep_orphans(&ctx).await?;
         }
         Ok(swept)
     }
