@@ -9,7 +9,7 @@ use super::{Failure, facility_of};
 use crate::app::App;
 use crate::audit::{self, Checkpoint};
 use crate::config::Config;
-use crate::ids::{FacilityId, TypedId as _};
+use crate::ids::FacilityId;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {

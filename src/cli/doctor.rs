@@ -101,7 +101,8 @@ async fn database(config: &Config, findings: &mut Findings) {
         }
     };
     findings.ok("the database can be reached");
-    let looked: Result<Server, _> = sql(SERVER).get_result(&mut &connection as &mut &AsyncPgConnection).await;
+    let mut borrowed: &AsyncPgConnection = &connection;
+    let looked: Result<Server, _> = sql(SERVER).get_result(&mut borrowed).await;
     match looked {
         Ok(server) => judge(&server, findings),
         Err(_) => findings.fault("the database has not the tables of the server", "run `anamnesis migrate`"),

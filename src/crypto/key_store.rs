@@ -180,7 +180,7 @@ impl KeyStore {
         &self,
         facility: FacilityId,
         now: chrono::DateTime<chrono::Utc>,
-        mut db: &AsyncPgConnection,
+        db: &AsyncPgConnection,
     ) -> Result<()> {
         for purpose in [KeyPurpose::Data, KeyPurpose::Index] {
             self.insert(facility, purpose, 1, "active", now, db).await?;

@@ -118,7 +118,7 @@ async fn stage(mut db: &AsyncPgConnection, facility: FacilityId) -> Result<Stage
         .load(&mut db)
         .await?;
     let active = versions.iter().find(|key| key.state == "active").ok_or(Error::NotFound)?.version;
-    Ok(match versions.first().map(|key| key.version) {
+    Ok(match versions.iter().map(|key| key.version).max() {
         Some(next) if next > active => Stage::Published { next },
         _ if versions.len() > 1 => Stage::Activated { active },
         _ => Stage::Settled,

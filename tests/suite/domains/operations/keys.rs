@@ -1,10 +1,12 @@
 //! Rotation and destruction of keys: every encrypted column of every table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anamnesis::access::Role;
-use anamnesis::crypto::ColumnId;
+use anamnesis::app::{App, Engines};
+use anamnesis::crypto::{ColumnId, Keyring};
 use anamnesis::domains::operations::keys::{self, Pace};
 use anamnesis::error::Error;
 use anamnesis::ids::{FacilityId, TypedId as _};
@@ -205,7 +207,7 @@ async fn a_rotation_that_was_broken_off_goes_on() {
         let (app, facility) = (app.app.clone(), app.facility);
         async move {
             let mut lines = 0;
-            let mut report = |_| {
+            let mut report = |_: String| {
                 lines += 1;
                 assert!(lines < 2, "killed");
             };
@@ -246,10 +248,28 @@ async fn a_shredded_facility_is_gone_for_everybody() {
     assert!(matches!(keys::shred(&app.app, FacilityId::PLATFORM, "Platform").await, Err(Error::BadInput(_))));
 }
 
+/// Another process over the same database, with the key ring of a file.
+fn process(app: &TestApp, ring: &std::path::Path) -> Arc<App> {
+    let mut config = app.app.config.clone();
+    config.keyring = Some(ring.to_owned());
+    let engines = Engines { models: app.app.models.clone(), extractor: app.app.extractor.clone() };
+    App::with_engines(config, Keyring::load(ring).unwrap(), app.app.clock.clone(), engines).unwrap()
+}
+
 #[tokio::test]
-async fn keys_wrapped_under_a_retired_master_key_are_wrapped_anew() {
+async fn a_new_master_key_is_known_to_servers_that_run() {
     let app = TestApp::start().await;
-    // The ring of the server holds one master key: what is under it already stays as it is.
-    assert_eq!(keys::rewrap(&app.app, app.facility).await.unwrap(), 0);
-    assert!(!keys::under_retired_master(&app.app, app.facility).await.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let ring = folder.path().join("keyring.toml");
+    app.app.keyring.save_new(&ring).unwrap();
+    let running = process(&app, &ring);
+    Keyring::update(&ring, Keyring::rotate_master).unwrap();
+    let operator = process(&app, &ring);
+    assert!(keys::under_retired_master(&operator, app.facility).await.unwrap());
+    assert_eq!(keys::rewrap(&operator, app.facility).await.unwrap(), 2);
+    assert!(!keys::under_retired_master(&operator, app.facility).await.unwrap());
+    assert_eq!(keys::rewrap(&operator, app.facility).await.unwrap(), 0);
+    // It was started with the ring of before, and has unwrapped nothing yet.
+    running.keys_work(app.facility).await.unwrap();
+    running.keys_work(app.other).await.unwrap();
 }
