@@ -27,13 +27,13 @@ macro_rules! tenant {
             name: Some(concat!($column, "_ciphertext")),
             global: false,
             select: concat!(
-                "SELECT id AS row, ", $column, "_ciphertext AS sealed FROM ", $table,
+                "SELECT id AS row_id, ", $column, "_ciphertext AS sealed FROM ", $table,
                 " WHERE facility_id = $1 AND id > $2 AND substring(", $column, "_ciphertext FROM 2 FOR 4) <> $3 \
                  ORDER BY id LIMIT $4 FOR NO KEY UPDATE"
             ),
             update: concat!(
                 "UPDATE ", $table, " SET ", $column, "_ciphertext = fresh.sealed \
-                 FROM unnest($2::uuid[], $3::bytea[]) AS fresh (row, sealed) WHERE facility_id = $1 AND id = fresh.row"
+                 FROM unnest($2::uuid[], $3::bytea[]) AS fresh (row_id, sealed) WHERE facility_id = $1 AND id = fresh.row_id"
             ),
         }
     };
@@ -47,14 +47,14 @@ macro_rules! global {
             name: Some(concat!($column, "_ciphertext")),
             global: true,
             select: concat!(
-                "SELECT ", $row, " AS row, ", $column, "_ciphertext AS sealed FROM ", $table,
+                "SELECT ", $row, " AS row_id, ", $column, "_ciphertext AS sealed FROM ", $table,
                 " WHERE $1::uuid IS NOT NULL AND ", $row, " > $2 AND substring(", $column,
                 "_ciphertext FROM 2 FOR 4) <> $3 ORDER BY ", $row, " LIMIT $4 FOR NO KEY UPDATE"
             ),
             update: concat!(
                 "UPDATE ", $table, " SET ", $column, "_ciphertext = fresh.sealed \
-                 FROM unnest($2::uuid[], $3::bytea[]) AS fresh (row, sealed) \
-                 WHERE $1::uuid IS NOT NULL AND ", $row, " = fresh.row"
+                 FROM unnest($2::uuid[], $3::bytea[]) AS fresh (row_id, sealed) \
+                 WHERE $1::uuid IS NOT NULL AND ", $row, " = fresh.row_id"
             ),
         }
     };
@@ -65,13 +65,13 @@ const QUEUED_TOKENS: SealedColumn = SealedColumn {
     id: ColumnId::new("jobs", "payload"),
     name: None,
     global: false,
-    select: "SELECT id AS row, decode(payload ->> 'token', 'base64') AS sealed FROM jobs \
+    select: "SELECT id AS row_id, decode(payload ->> 'token', 'base64') AS sealed FROM jobs \
         WHERE facility_id = $1 AND id > $2 AND substring(decode(payload ->> 'token', 'base64') FROM 2 FOR 4) <> $3 \
         ORDER BY id LIMIT $4 FOR NO KEY UPDATE",
     // PostgreSQL breaks base64 into lines, the server does not.
     update: "UPDATE jobs SET payload = jsonb_set(payload, '{token}', \
             to_jsonb(replace(encode(fresh.sealed, 'base64'), chr(10), ''))) \
-        FROM unnest($2::uuid[], $3::bytea[]) AS fresh (row, sealed) WHERE facility_id = $1 AND id = fresh.row",
+        FROM unnest($2::uuid[], $3::bytea[]) AS fresh (row_id, sealed) WHERE facility_id = $1 AND id = fresh.row_id",
 };
 
 pub(super) const ALL: &[SealedColumn] = &[

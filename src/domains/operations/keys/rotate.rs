@@ -22,7 +22,7 @@ use crate::crypto::FacilityKeys;
 use crate::db::sql;
 use crate::domains::operations::policy;
 use crate::error::{Error, Result};
-use crate::ids::{FacilityId, TypedId as _};
+use crate::ids::FacilityId;
 
 /// Values re-encrypted in one transaction.
 const BATCH: i64 = 200;
@@ -219,7 +219,7 @@ struct Place {
 #[derive(QueryableByName)]
 struct SealedValue {
     #[diesel(sql_type = SqlUuid)]
-    row: Uuid,
+    row_id: Uuid,
     #[diesel(sql_type = Bytea)]
     sealed: Vec<u8>,
 }
@@ -239,7 +239,7 @@ async fn batch(tx: Tx, mut at: Place) -> Result<Place> {
         let values = under_older(tx.db()?, column, facility, &keys, at.after, room).await?;
         let found = i64::try_from(values.len()).map_err(Error::internal)?;
         if let Some(last) = values.last() {
-            at.after = last.row;
+            at.after = last.row_id;
             at.values += u64::try_from(found).unwrap_or(0);
             rewrite(tx.db()?, column, facility, &keys, values).await?;
         }
@@ -282,8 +282,8 @@ async fn rewrite(
 ) -> Result<()> {
     let (mut rows, mut fresh) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
     for value in values {
-        if let Some(sealed) = keys.fields.reencrypt(column.id, value.row, &value.sealed)? {
-            rows.push(value.row);
+        if let Some(sealed) = keys.fields.reencrypt(column.id, value.row_id, &value.sealed)? {
+            rows.push(value.row_id);
             fresh.push(sealed);
         }
     }

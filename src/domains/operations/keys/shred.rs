@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::db::sql;
 use crate::domains::operations::policy;
 use crate::error::{Error, Result};
-use crate::ids::{FacilityId, TypedId as _};
+use crate::ids::FacilityId;
 
 #[derive(QueryableByName)]
 struct Name {
