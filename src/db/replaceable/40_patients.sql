@@ -1,16 +1,22 @@
 -- The charts the actor may open: a care relationship that has not ended, or an emergency access that has not
--- run out. Evaluated once a statement. The setting, which ends with the function, keeps the policy of
--- care_relationships below from asking this function in turn.
+-- run out. Evaluated once a statement. The setting keeps the policy of care_relationships below from asking
+-- this function in turn; an error ends the transaction, and the setting with it.
 CREATE OR REPLACE FUNCTION app_open_patients() RETURNS uuid[]
-    LANGUAGE sql STABLE SET app.opening = 'on' AS $$
-    SELECT coalesce(array_agg(patient_id), '{}') FROM (
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    open uuid[];
+BEGIN
+    PERFORM set_config('app.opening', 'on', true);
+    SELECT coalesce(array_agg(patient_id), '{}') INTO open FROM (
         SELECT patient_id FROM care_relationships
         WHERE facility_id = app_facility() AND user_id = app_user() AND ended_at IS NULL
         UNION
         SELECT patient_id FROM break_glass_accesses
         WHERE facility_id = app_facility() AND user_id = app_user() AND expires_at > app_now()
-    ) open
-$$;
+    ) charts;
+    PERFORM set_config('app.opening', '', true);
+    RETURN open;
+END $$;
 GRANT EXECUTE ON FUNCTION app_open_patients() TO anamnesis_server;
 
 -- Restrictive: on top of the tenant policy, never instead of it. Inserting is not restricted: a therapist may
@@ -56,7 +62,14 @@ CREATE POLICY own_access ON break_glass_accesses AS RESTRICTIVE FOR SELECT USING
 -- The patient with a record number, for emergency access by someone who may not know of them. Of the facility
 -- bound alone, and nothing but the id: the number itself is hashed by the server under the facility's key.
 CREATE OR REPLACE FUNCTION break_glass_patient(p_mrn_index bigint) RETURNS uuid
-    LANGUAGE sql STABLE SET app.patient_scope = 'all' AS $$
-    SELECT id FROM patients WHERE facility_id = app_facility() AND mrn_index = p_mrn_index
-$$;
+    LANGUAGE plpgsql AS $$
+DECLARE
+    scope text := current_setting('app.patient_scope', true);
+    found uuid;
+BEGIN
+    PERFORM set_config('app.patient_scope', 'all', true);
+    SELECT id INTO found FROM patients WHERE facility_id = app_facility() AND mrn_index = p_mrn_index;
+    PERFORM set_config('app.patient_scope', coalesce(scope, ''), true);
+    RETURN found;
+END $$;
 GRANT EXECUTE ON FUNCTION break_glass_patient(bigint) TO anamnesis_server;
