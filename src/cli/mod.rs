@@ -1,6 +1,7 @@
 //! The command line: one binary, many roles. The only place that prints.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
+mod demo;
 mod keys;
 mod serve;
 
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::extraction::ChildArguments;
 
 /// Clinical records for many facilities over one GraphQL API.
 #[derive(Debug, Parser)]
@@ -21,6 +23,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up and run everything on this machine: embedded PostgreSQL, local model, demo data.
+    Demo,
     /// Serve the API against `DATABASE_URL`; runs a worker too unless told not to.
     Serve {
         /// Serve only; run `anamnesis work` elsewhere.
@@ -39,6 +43,9 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Reads one file's text under limits of its own; started by the worker.
+    #[command(hide = true)]
+    ExtractChild(ChildArguments),
     /// Make or change the key ring.
     Keys {
         #[command(subcommand)]
@@ -51,6 +58,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let command = match Cli::parse().command {
         Command::PostgresGuard { arguments } => return crate::db::embedded::guard::run(arguments),
+        Command::ExtractChild(arguments) => return crate::extraction::run_child(&arguments),
         command => command,
     };
     // With two providers compiled in, each would otherwise refuse to choose at its first use.
@@ -77,12 +85,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         // Answered before anything is set up.
-        Command::PostgresGuard { .. } => Ok(()),
+        Command::PostgresGuard { .. } | Command::ExtractChild(_) => Ok(()),
         Command::Schema => {
             print!("{}", crate::graphql::sdl());
             Ok(())
         }
         Command::Keys { command } => keys::run(command),
+        Command::Demo => block_on(demo::demo(Config::from_environment()?)),
         Command::Serve { no_worker } => block_on(serve::serve(Config::from_environment()?, !no_worker)),
         Command::Work => block_on(serve::work(Config::from_environment()?)),
         Command::Migrate => block_on(serve::migrate(Config::from_environment()?)),

@@ -90,8 +90,10 @@ fn read_page(
     }
 }
 
-/// Chosen by comparing the words found with those of a reference reader over thirty files of seven
-/// writers: the defaults join words at a change of font, and lines set closer than ten points.
+/// The defaults join words at a change of font, and lines set closer than ten points. These values were
+/// tuned on the words that a reference reader finds in 31 files, most of them by pdfTeX, and then
+/// checked on 17 others, mostly later pages of the same works: mean F1 of the words 0.956 with the
+/// defaults, 0.992 with these.
 fn options(text_left: usize) -> ExtractionOptions {
     ExtractionOptions {
         preserve_layout: true,

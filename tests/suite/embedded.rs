@@ -12,7 +12,9 @@ use anamnesis::provision::{self, PostgresDist};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::harness::cluster::program;
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_anamnesis"))
+}
 
 fn dist() -> PostgresDist {
     provision::postgres(&Places::from_environment().cache, &mut provision::StderrReport::default()).unwrap()

@@ -3,4 +3,6 @@
 
 mod contracts;
 mod domains;
+mod embedded;
+mod extraction;
 mod harness;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: never root. Started as root, `initdb` and `postgres` run as an existing unprivileged
 //! account with that account's group alone; every other user runs them as itself. The standard library
-//! drops the supplementary groups when root sets a child's user id, so no helper program is needed.
+//! drops the supplementary groups when root sets a child's user id, so no other program is needed.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -80,8 +80,7 @@ fn id(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const ACCOUNTS: &str =
-        "root:x:0:0::/root:/bin/sh\nnobody:*:-2:-2::/:/bin/false\npostgres:x:101:104::/var:/bin/sh\n";
+    const ACCOUNTS: &str = "root:x:0:0::/:/bin/sh\nnobody:*:-2:-2::/:/bin/false\npostgres:x:101:104::/var:/bin/sh\n";
 
     #[test]
     fn an_account_is_found_with_its_group() {

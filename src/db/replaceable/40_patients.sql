@@ -1,21 +1,22 @@
 -- The charts the actor may open: a care relationship that has not ended, or an emergency access that has not
--- run out. Evaluated once a statement. The setting keeps the policy of care_relationships below from asking
--- this function in turn; an error ends the transaction, and the setting with it.
+-- run out. Evaluated once a statement. The setting, taken back at once, keeps the policy of care_relationships
+-- below from asking this function in turn; it is set in the body because only a superuser may tie a setting of
+-- ours to a function.
 CREATE OR REPLACE FUNCTION app_open_patients() RETURNS uuid[]
     LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    open uuid[];
+    opened uuid[];
 BEGIN
     PERFORM set_config('app.opening', 'on', true);
-    SELECT coalesce(array_agg(patient_id), '{}') INTO open FROM (
+    SELECT coalesce(array_agg(patient_id), '{}') INTO opened FROM (
         SELECT patient_id FROM care_relationships
         WHERE facility_id = app_facility() AND user_id = app_user() AND ended_at IS NULL
         UNION
         SELECT patient_id FROM break_glass_accesses
         WHERE facility_id = app_facility() AND user_id = app_user() AND expires_at > app_now()
-    ) charts;
+    ) open;
     PERFORM set_config('app.opening', '', true);
-    RETURN open;
+    RETURN opened;
 END $$;
 GRANT EXECUTE ON FUNCTION app_open_patients() TO anamnesis_server;
 
@@ -62,14 +63,14 @@ CREATE POLICY own_access ON break_glass_accesses AS RESTRICTIVE FOR SELECT USING
 -- The patient with a record number, for emergency access by someone who may not know of them. Of the facility
 -- bound alone, and nothing but the id: the number itself is hashed by the server under the facility's key.
 CREATE OR REPLACE FUNCTION break_glass_patient(p_mrn_index bigint) RETURNS uuid
-    LANGUAGE plpgsql AS $$
+    LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    scope text := current_setting('app.patient_scope', true);
-    found uuid;
+    bound text := app_patient_scope();
+    found_id uuid;
 BEGIN
     PERFORM set_config('app.patient_scope', 'all', true);
-    SELECT id INTO found FROM patients WHERE facility_id = app_facility() AND mrn_index = p_mrn_index;
-    PERFORM set_config('app.patient_scope', coalesce(scope, ''), true);
-    RETURN found;
+    SELECT id INTO found_id FROM patients WHERE facility_id = app_facility() AND mrn_index = p_mrn_index;
+    PERFORM set_config('app.patient_scope', bound, true);
+    RETURN found_id;
 END $$;
 GRANT EXECUTE ON FUNCTION break_glass_patient(bigint) TO anamnesis_server;
