@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
 use crate::crypto::signed_url::LinkKey;
-use crate::crypto::{KeyStore, Keyring, keyring};
+use crate::crypto::{FacilityKeys, KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
 use crate::domains::documents::processing;
 use crate::domains::identity::Passwords;
@@ -97,7 +97,7 @@ impl App {
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
             persisted: Persisted::new(allowed),
-            keys: KeyStore::new(&keyring),
+            keys: KeyStore::new(&keyring, config.keyring.clone()),
             lookup: keyring.lookup_key()?,
             links: keyring.link_key()?,
             storage: Storage::open(&config)?,
@@ -131,5 +131,25 @@ impl App {
         let session = Session::open(&self.database, Mode::Write, Binding::System { facility }, now).await?;
         self.keys.ensure(facility, now, session.connection()?).await?;
         session.end(true).await
+    }
+
+    /// The keys of a facility, outside any request.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it has none; a fault when they do not unwrap, or the database cannot be reached.
+    pub async fn keys_of_facility(&self, facility: FacilityId) -> Result<Arc<FacilityKeys>> {
+        let session =
+            Session::open(&self.database, Mode::Read, Binding::System { facility }, self.clock.now()).await?;
+        let keys = self.keys.of(facility, session.bound().key_epoch, session.connection()?).await?;
+        session.end(false).await?;
+        Ok(keys)
+    }
+
+    /// Whether the keys of a facility can be unwrapped.
+    ///
+    /// # Errors
+    /// As [`App::keys_of_facility`].
+    pub async fn keys_work(&self, facility: FacilityId) -> Result<()> {
+        self.keys_of_facility(facility).await.map(|_| ())
     }
 }

@@ -119,7 +119,17 @@ macro_rules! typed_ids {
                 Ok(async_graphql::Value::String(self.encode()))
             }
         }
-    )*};
+    )*
+
+        /// The opaque form of the id of an object whose GraphQL type is only known by name; `None` for no type of ours.
+        #[must_use]
+        pub fn encode_as(kind: &str, uuid: Uuid) -> Option<String> {
+            match kind {
+                $($kind => Some($name::from_uuid(uuid).encode()),)*
+                _ => None,
+            }
+        }
+    };
 }
 
 typed_ids! {

@@ -31,8 +31,10 @@ CREATE FUNCTION app_scope() RETURNS text
 CREATE FUNCTION touch_updated_at() RETURNS trigger
     LANGUAGE plpgsql AS $$
 BEGIN
-    -- Only where the statement itself did not set it: the server passes its own clock.
-    IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+    -- Only where the statement itself did not set it: the server passes its own clock. Encrypting a value under
+    -- another key is no change of the row.
+    IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at
+        AND coalesce(current_setting('app.rekeying', true), '') <> 'on' THEN
         NEW.updated_at := greatest(OLD.updated_at, clock_timestamp());
     END IF;
     RETURN NEW;

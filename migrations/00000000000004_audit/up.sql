@@ -67,12 +67,17 @@ BEGIN
     FOR i IN 1..months LOOP
         name := 'audit_log_' || to_char(month, 'YYYY_MM');
         IF to_regclass('public.' || name) IS NULL THEN
-            EXECUTE format('CREATE TABLE public.%I PARTITION OF public.audit_log FOR VALUES FROM (%L) TO (%L)',
-                name, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-                to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
-            EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', name);
-            EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', name);
-            made := made + 1;
+            BEGIN
+                EXECUTE format('CREATE TABLE public.%I PARTITION OF public.audit_log FOR VALUES FROM (%L) TO (%L)',
+                    name, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+                    to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+                EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', name);
+                EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', name);
+                made := made + 1;
+            -- The month has rows in the default partition already: they stay there, and so do those to come.
+            EXCEPTION WHEN check_violation THEN
+                NULL;
+            END;
         END IF;
         month := month + interval '1 month';
     END LOOP;

@@ -12,5 +12,5 @@ mod verify;
 pub use block::Checkpoint;
 pub use entry::{Entry, Outcome, Who};
 pub use reads::Reads;
-pub use seal::{facilities, seal, seal_all};
+pub use seal::{checkpoint, facilities, seal, seal_all};
 pub use verify::{Fault, Verified, verify};

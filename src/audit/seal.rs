@@ -60,6 +60,17 @@ pub async fn seal(app: &App, facility: FacilityId) -> Result<Option<Checkpoint>>
     }
 }
 
+/// The head of a facility's chain, signed anew; `None` when nothing of it is sealed yet.
+///
+/// # Errors
+/// When the database fails or the key cannot sign.
+pub async fn checkpoint(app: &App, facility: FacilityId) -> Result<Option<Checkpoint>> {
+    let session = Session::open(&app.database, Mode::Read, Binding::System { facility }, app.clock.now()).await?;
+    let head = block::head(session.connection()?, facility).await?;
+    session.end(false).await?;
+    Ok(head.map(|block| block.checkpoint(facility, app.keyring.audit_key())).transpose()?)
+}
+
 async fn seal_in(app: &App, facility: FacilityId, mut db: &AsyncPgConnection) -> Result<Option<Block>> {
     let lock: Locked = sql("SELECT pg_try_advisory_xact_lock(hashtextextended('audit ' || $1::text, 0)) AS locked")
         .bind::<SqlUuid, _>(facility)

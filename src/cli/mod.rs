@@ -1,7 +1,9 @@
 //! The command line: one binary, many roles. The only place that prints.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
+mod audit;
 mod demo;
+mod doctor;
 mod keys;
 mod serve;
 
@@ -12,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 use crate::extraction::ChildArguments;
+use crate::ids::{FacilityId, TypedId as _};
 
 /// Clinical records for many facilities over one GraphQL API.
 #[derive(Debug, Parser)]
@@ -46,11 +49,18 @@ enum Command {
     /// Reads one file's text under limits of its own; started by the worker.
     #[command(hide = true)]
     ExtractChild(ChildArguments),
-    /// Make or change the key ring.
+    /// Make, rotate or destroy keys.
     Keys {
         #[command(subcommand)]
         command: keys::KeysCommand,
     },
+    /// Verify the audit log, or take checkpoints of it.
+    Audit {
+        #[command(subcommand)]
+        command: audit::AuditCommand,
+    },
+    /// Look at everything the server relies on; says what to do about what is wrong.
+    Doctor,
 }
 
 /// Parses the command line and runs the command.
@@ -91,6 +101,8 @@ fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Keys { command } => keys::run(command),
+        Command::Audit { command } => block_on(audit::run(Config::from_environment()?, command)),
+        Command::Doctor => block_on(doctor::run(Config::from_environment()?)),
         Command::Demo => block_on(demo::demo(Config::from_environment()?)),
         Command::Serve { no_worker } => block_on(serve::serve(Config::from_environment()?, !no_worker)),
         Command::Work => block_on(serve::work(Config::from_environment()?)),
@@ -100,4 +112,13 @@ fn run(command: Command) -> Result<(), Failure> {
 
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// A facility by its opaque id or its UUID.
+fn facility_of(text: &str) -> Result<FacilityId, Failure> {
+    match (FacilityId::decode(text), text.parse()) {
+        (Ok(id), _) => Ok(id),
+        (Err(_), Ok(uuid)) => Ok(FacilityId::from_uuid(uuid)),
+        (Err(error), Err(_)) => Err(format!("--facility: {error}").into()),
+    }
 }

@@ -13,14 +13,14 @@ use crate::config::{Config, Secret};
 use crate::crypto::Keyring;
 use crate::db::migrate as migrations;
 use crate::domains::patients::icd10;
-use crate::jobs::Worker;
+use crate::jobs::{Housekeeping, Worker};
 
 fn keyring(config: &Config) -> Result<Keyring, Failure> {
     let path = config.keyring.as_deref().ok_or("ANAMNESIS_KEYRING is not set: make a key ring with `anamnesis keys init`")?;
     Ok(Keyring::load(Path::new(path))?)
 }
 
-async fn app(config: Config) -> Result<Arc<App>, Failure> {
+pub(super) async fn app(config: Config) -> Result<Arc<App>, Failure> {
     crate::telemetry::start(&config)?;
     let keyring = keyring(&config)?;
     let app = App::new(config, keyring, Clock::System)?;
@@ -45,7 +45,8 @@ pub(super) async fn run(app: Arc<App>, listener: TcpListener, stop: Cancellation
     let worker = with_worker.then(|| {
         let worker = Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app));
         let stop = stop.clone();
-        tokio::spawn(async move { worker.run(stop).await })
+        let housekeeping = Housekeeping::new(Arc::clone(&app)).run(stop.clone());
+        tokio::spawn(async move { tokio::join!(worker.run(stop), housekeeping) })
     });
     crate::http::serve(Arc::clone(&app), listener, stop.clone()).await?;
     stop.cancel();
@@ -61,7 +62,8 @@ pub(super) async fn work(config: Config) -> Result<(), Failure> {
     let app = app(config).await?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
-    Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app)).run(stop).await;
+    let worker = Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app));
+    tokio::join!(worker.run(stop.clone()), Housekeeping::new(Arc::clone(&app)).run(stop));
     app.database.close();
     Ok(())
 }

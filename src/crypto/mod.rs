@@ -32,7 +32,7 @@ pub mod token;
 
 pub use error::{CryptoError, KeyringFault, Sealed, Unreadable};
 pub use field::ColumnId;
-pub use key_store::{FacilityKeys, KeyStore};
+pub use key_store::{FacilityKeys, KeyStore, PLATFORM_KEPT};
 pub use keyring::Keyring;
 pub use secret::Key32;
 

@@ -1,11 +1,13 @@
 //! The product, one folder a domain, all of the same shape.
 //!
 //! A service uses only services of domains earlier in this order; a test holds it:
-//! identity < facilities < patients < documents.
+//! identity < facilities < patients < documents < compliance < operations.
 
+pub mod compliance;
 pub mod documents;
 pub mod facilities;
 pub mod identity;
+pub mod operations;
 pub mod patients;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{documents, facilities, identity, patients};
+use crate::domains::{compliance, documents, facilities, identity, operations, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
@@ -22,6 +22,8 @@ pub struct Query(
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
     documents::search::graphql::DocumentSearchQuery,
+    compliance::graphql::ComplianceQuery,
+    operations::graphql::OperationsQuery,
 );
 
 /// The mutation root.
@@ -31,6 +33,7 @@ pub struct Mutation(
     facilities::graphql::FacilitiesMutation,
     patients::graphql::PatientsMutation,
     documents::graphql::DocumentsMutation,
+    operations::graphql::OperationsMutation,
 );
 
 /// The schema the server answers with.

@@ -5,6 +5,7 @@
 //! nothing, its lease runs out and another takes over; a job that fails for good stays, dead, until a
 //! person retries or discards it. A payload holds ids or ciphertext, never PHI in clear.
 
+mod housekeeping;
 mod queue;
 mod worker;
 
@@ -21,6 +22,7 @@ use crate::db::sql;
 use crate::error::Result;
 use crate::ids::{FacilityId, JobId, new_id};
 
+pub use housekeeping::{Housekeeping, Turn};
 pub use worker::{Failure, Handler, Handlers, Job, Worker};
 
 /// Attempts before a job is dead, unless it says otherwise.

@@ -90,6 +90,23 @@ pub fn model(cache: &CacheDir, report: &mut dyn Report) -> Result<PathBuf, Provi
     model_with(cache, &pythons(), report)
 }
 
+/// Compares the embedding model in a folder with the pinned one; names the first file that is missing or differs.
+///
+/// # Errors
+/// The name of the file.
+pub fn verify_model(folder: &Path) -> Result<(), &'static str> {
+    pins::MODEL_FILES
+        .iter()
+        .find(|file| pip::sha256_of(&folder.join(file.name)).map_or(true, |sum| sum != file.sha256))
+        .map_or(Ok(()), |file| Err(file.name))
+}
+
+/// Where [`model`] puts the embedding model.
+#[must_use]
+pub fn model_folder(cache: &CacheDir) -> PathBuf {
+    cache.0.join("models").join(pins::MODEL_NAME)
+}
+
 /// The interpreters to try. The system's own comes second because the first in the search path may be
 /// a launcher without pip.
 fn pythons() -> Vec<PathBuf> {
@@ -132,7 +149,7 @@ fn postgres_with(
 }
 
 fn model_with(cache: &CacheDir, pythons: &[PathBuf], report: &mut dyn Report) -> Result<PathBuf, ProvisionError> {
-    let target = cache.0.join("models").join(pins::MODEL_NAME);
+    let target = model_folder(cache);
     let identity =
         pins::MODEL_FILES.iter().fold(pins::MODEL_NAME.to_owned(), |text, file| format!("{text} {}", file.sha256));
     let what = format!("embedding model {}", pins::MODEL_NAME);

@@ -149,6 +149,15 @@ impl Storage {
         self.inner.open.subscribe()
     }
 
+    /// Writes a small record of the server's own as it is, not encrypted: it holds no PHI. Replaces one of the name.
+    ///
+    /// # Errors
+    /// [`StorageError::Store`].
+    pub async fn put_record(&self, object_key: &str, text: String) -> Result<(), StorageError> {
+        self.inner.store.put(&Path::from(object_key), text.into()).await?;
+        Ok(())
+    }
+
     /// Removes an object. One that is not there is no error.
     ///
     /// # Errors

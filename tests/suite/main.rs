@@ -1,6 +1,7 @@
 //! One integration binary: the harness, the domains, and the contracts that hold for everything.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod audit;
 mod contracts;
 mod domains;
 mod embedded;
