@@ -3,6 +3,7 @@
 
 mod contracts;
 mod domains;
+mod edge;
 mod embedded;
 mod extraction;
 mod harness;
