@@ -9,13 +9,18 @@ use crate::access::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::crypto::blind_index::IndexKey;
+use crate::crypto::signed_url::LinkKey;
 use crate::crypto::{KeyStore, Keyring, keyring};
 use crate::db::{Binding, Database, DatabaseOptions, Mode, Session};
+use crate::domains::documents::processing;
 use crate::domains::identity::Passwords;
+use crate::embedding::{EmbeddingError, Models};
 use crate::error::{Error, Result};
+use crate::extraction::{Extractor, Limits};
 use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
+use crate::storage::Storage;
 
 /// The shared parts of the process.
 #[derive(Debug)]
@@ -28,9 +33,39 @@ pub struct App {
     /// Blind indexes of what belongs to no facility.
     pub lookup: IndexKey,
     pub tokens: AccessTokens,
+    /// Makes and checks links to files.
+    pub links: LinkKey,
+    pub storage: Storage,
+    /// Text to vectors.
+    pub models: Models,
+    /// Files to text.
+    pub extractor: Extractor,
     pub persisted: Persisted,
     pub passwords: Passwords,
     pub jobs: Jobs,
+}
+
+/// The heavy machinery: models, and the program that reads files.
+#[derive(Debug, Clone)]
+pub struct Engines {
+    pub models: Models,
+    pub extractor: Extractor,
+}
+
+impl Engines {
+    /// What the settings name; files are read by this program itself, in a child process.
+    ///
+    /// # Errors
+    /// When the settings make no sense, or this program cannot be found.
+    pub fn of(config: &Config) -> Result<Self> {
+        Ok(Self {
+            models: Models::of(config).map_err(|error: EmbeddingError| Error::internal(error))?,
+            extractor: Extractor {
+                program: std::env::current_exe().map_err(Error::internal)?,
+                limits: Limits::default(),
+            },
+        })
+    }
 }
 
 impl App {
@@ -39,6 +74,15 @@ impl App {
     /// # Errors
     /// When a part cannot be built, or production is given development keys.
     pub fn new(config: Config, keyring: Keyring, clock: Clock) -> Result<Arc<Self>> {
+        let engines = Engines::of(&config)?;
+        Self::with_engines(config, keyring, clock, engines)
+    }
+
+    /// The same with engines other than the settings name, as tests need them.
+    ///
+    /// # Errors
+    /// As [`App::new`].
+    pub fn with_engines(config: Config, keyring: Keyring, clock: Clock, engines: Engines) -> Result<Arc<Self>> {
         if config.environment == Environment::Production {
             keyring.require(keyring::Environment::Production)?;
         }
@@ -55,6 +99,10 @@ impl App {
             persisted: Persisted::new(allowed),
             keys: KeyStore::new(&keyring),
             lookup: keyring.lookup_key()?,
+            links: keyring.link_key()?,
+            storage: Storage::open(&config)?,
+            models: engines.models,
+            extractor: engines.extractor,
             passwords: Passwords::default(),
             keyring,
             database,
@@ -64,12 +112,14 @@ impl App {
         }))
     }
 
-    /// Makes what every request relies on and a fresh database lacks: the platform's keys.
+    /// Makes what every request relies on and a fresh database lacks: the platform's keys, the embedding
+    /// model in its registry.
     ///
     /// # Errors
     /// When the database cannot be reached or refuses.
-    pub async fn prepare(&self) -> Result<()> {
-        self.ensure_keys(FacilityId::PLATFORM).await
+    pub async fn prepare(self: &Arc<Self>) -> Result<()> {
+        self.ensure_keys(FacilityId::PLATFORM).await?;
+        processing::models::register(self).await
     }
 
     /// Makes the keys of a facility unless it has some.

@@ -17,6 +17,8 @@ CREATE TABLE facilities (
     time_zone text NOT NULL,
     settings jsonb NOT NULL DEFAULT '{}',
     status text NOT NULL DEFAULT 'active' CONSTRAINT facilities_status_check CHECK (status IN ('active', 'suspended', 'shredded')),
+    status_reason text CONSTRAINT facilities_status_reason_check
+        CHECK (status_reason IN ('requested', 'contract_ended', 'payment_overdue', 'security', 'legal')),
     key_epoch integer NOT NULL DEFAULT 1,
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL,
@@ -36,6 +38,7 @@ COMMENT ON COLUMN facilities.phone IS 'operational: public telephone number';
 COMMENT ON COLUMN facilities.time_zone IS 'operational: IANA zone';
 COMMENT ON COLUMN facilities.settings IS 'operational: typed in code (facilities::Settings)';
 COMMENT ON COLUMN facilities.status IS 'operational: active, suspended, or shredded (its keys destroyed)';
+COMMENT ON COLUMN facilities.status_reason IS 'operational: why it is suspended, a code; null while it is not';
 COMMENT ON COLUMN facilities.key_epoch IS 'operational: raised whenever its keys change, so that caches of keys end at once';
 COMMENT ON COLUMN facilities.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN facilities.created_at IS 'operational: when the row was made';
@@ -71,7 +74,11 @@ CREATE TABLE facility_members (
     id uuid NOT NULL,
     user_id uuid NOT NULL CONSTRAINT facility_members_user_id_fkey REFERENCES users (id),
     status text NOT NULL CONSTRAINT facility_members_status_check CHECK (status IN ('active', 'suspended', 'removed')),
-    title text,
+    status_reason text CONSTRAINT facility_members_status_reason_check
+        CHECK (status_reason IN ('leave_of_absence', 'credentials_lapsed', 'under_review', 'security',
+            'employment_ended', 'contract_ended', 'transferred', 'added_in_error', 'left')),
+    title text CONSTRAINT facility_members_title_check CHECK (length(title) BETWEEN 1 AND 100),
+    invited_by uuid CONSTRAINT facility_members_invited_by_fkey REFERENCES users (id),
     version integer NOT NULL DEFAULT 1,
     joined_at timestamptz NOT NULL,
     suspended_at timestamptz,
@@ -79,15 +86,19 @@ CREATE TABLE facility_members (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (facility_id, id),
-    CONSTRAINT facility_members_facility_id_user_id_key UNIQUE (facility_id, user_id)
+    CONSTRAINT facility_members_facility_id_user_id_key UNIQUE (facility_id, user_id),
+    CONSTRAINT facility_members_reason_check CHECK ((status = 'active') = (status_reason IS NULL))
 );
 CREATE INDEX facility_members_user_id_idx ON facility_members (user_id);
+CREATE INDEX facility_members_invited_by_idx ON facility_members (invited_by);
 COMMENT ON TABLE facility_members IS 'A user working in a facility. A removed one stays for the record.';
 COMMENT ON COLUMN facility_members.facility_id IS 'identifier: where';
 COMMENT ON COLUMN facility_members.id IS 'identifier: UUIDv7';
 COMMENT ON COLUMN facility_members.user_id IS 'identifier: who';
 COMMENT ON COLUMN facility_members.status IS 'operational: active, suspended or removed';
+COMMENT ON COLUMN facility_members.status_reason IS 'operational: why suspended or removed, a code; null while active';
 COMMENT ON COLUMN facility_members.title IS 'operational: job title shown beside the name';
+COMMENT ON COLUMN facility_members.invited_by IS 'identifier: who invited; null for the platform and the system';
 COMMENT ON COLUMN facility_members.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN facility_members.joined_at IS 'operational: when the invitation was accepted';
 COMMENT ON COLUMN facility_members.suspended_at IS 'operational: when suspended; null while not';
@@ -103,7 +114,7 @@ CREATE TABLE member_roles (
     role text NOT NULL CONSTRAINT member_roles_role_check CHECK (role IN ('administrator', 'physician', 'nurse',
         'pharmacist', 'technician', 'social_worker', 'case_manager', 'system_admin', 'therapist',
         'billing_specialist', 'front_desk', 'privacy_officer', 'patient')),
-    department text,
+    department text CONSTRAINT member_roles_department_check CHECK (length(department) BETWEEN 1 AND 100),
     primary_role boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (facility_id, id),
@@ -130,10 +141,10 @@ CREATE TABLE facility_invitations (
     email_ciphertext bytea NOT NULL,
     email_index bigint NOT NULL,
     roles jsonb NOT NULL,
-    title text,
+    title text CONSTRAINT facility_invitations_title_check CHECK (length(title) BETWEEN 1 AND 100),
     invited_by uuid CONSTRAINT facility_invitations_invited_by_fkey REFERENCES users (id),
     status text NOT NULL CONSTRAINT facility_invitations_status_check
-        CHECK (status IN ('pending', 'accepted', 'revoked')),
+        CHECK (status IN ('pending', 'accepted', 'revoked', 'expired')),
     expires_at timestamptz NOT NULL,
     accepted_at timestamptz,
     created_at timestamptz NOT NULL,
@@ -151,7 +162,7 @@ COMMENT ON COLUMN facility_invitations.email_index IS 'identifier: blind index o
 COMMENT ON COLUMN facility_invitations.roles IS 'operational: roles granted on acceptance (facilities::RoleGrant)';
 COMMENT ON COLUMN facility_invitations.title IS 'operational: job title granted on acceptance';
 COMMENT ON COLUMN facility_invitations.invited_by IS 'identifier: who invited; null for the platform';
-COMMENT ON COLUMN facility_invitations.status IS 'operational: pending, accepted or revoked';
+COMMENT ON COLUMN facility_invitations.status IS 'operational: pending, accepted, revoked, or expired (set when another one takes its place)';
 COMMENT ON COLUMN facility_invitations.expires_at IS 'operational: when it runs out';
 COMMENT ON COLUMN facility_invitations.accepted_at IS 'operational: when it was accepted';
 COMMENT ON COLUMN facility_invitations.created_at IS 'operational: when it was made';

@@ -86,20 +86,27 @@ SELECT protect_tenant_table('documents', 'SELECT, INSERT, UPDATE');
 -- A signed note is the record: nothing of it changes any more, whoever asks. What search derives from it may.
 CREATE FUNCTION documents_signed_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.note_state = 'signed' AND (
-        NEW.note_state IS DISTINCT FROM 'signed' OR NEW.sha256 IS DISTINCT FROM OLD.sha256
-        OR NEW.signed_at IS DISTINCT FROM OLD.signed_at OR NEW.kind IS DISTINCT FROM OLD.kind
-        OR NEW.author_id IS DISTINCT FROM OLD.author_id OR NEW.document_date IS DISTINCT FROM OLD.document_date
+    IF OLD.note_state IS DISTINCT FROM 'signed' THEN
+        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    END IF;
+    IF TG_OP = 'DELETE'
+        OR NEW.facility_id IS DISTINCT FROM OLD.facility_id OR NEW.id IS DISTINCT FROM OLD.id
+        OR NEW.origin IS DISTINCT FROM OLD.origin OR NEW.kind IS DISTINCT FROM OLD.kind
+        OR NEW.mime_type IS DISTINCT FROM OLD.mime_type OR NEW.size_bytes IS DISTINCT FROM OLD.size_bytes
+        OR NEW.sha256 IS DISTINCT FROM OLD.sha256 OR NEW.author_id IS DISTINCT FROM OLD.author_id
+        OR NEW.document_date IS DISTINCT FROM OLD.document_date OR NEW.note_state IS DISTINCT FROM OLD.note_state
+        OR NEW.signed_at IS DISTINCT FROM OLD.signed_at OR NEW.addendum_to IS DISTINCT FROM OLD.addendum_to
+        OR NEW.created_at IS DISTINCT FROM OLD.created_at
         -- Re-encryption under a new key changes ciphertext, and is done by the system alone.
         OR ((NEW.body_ciphertext IS DISTINCT FROM OLD.body_ciphertext
              OR NEW.title_ciphertext IS DISTINCT FROM OLD.title_ciphertext) AND app_scope() <> 'system')
-    ) THEN
+    THEN
         RAISE EXCEPTION 'a signed document cannot be changed'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'documents_signed_is_final';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER signed_is_final BEFORE UPDATE ON documents
+CREATE TRIGGER signed_is_final BEFORE UPDATE OR DELETE ON documents
     FOR EACH ROW EXECUTE FUNCTION documents_signed_is_final();
 
 CREATE TABLE document_patients (
@@ -118,6 +125,23 @@ COMMENT ON COLUMN document_patients.document_id IS 'identifier: the document';
 COMMENT ON COLUMN document_patients.patient_id IS 'identifier: the patient';
 COMMENT ON COLUMN document_patients.linked_at IS 'operational: when it was linked';
 SELECT protect_tenant_table('document_patients', 'SELECT, INSERT, DELETE');
+
+-- Whom a signed note is about is part of what was signed.
+CREATE FUNCTION document_patients_signed_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    link document_patients := CASE TG_OP WHEN 'INSERT' THEN NEW ELSE OLD END;
+BEGIN
+    IF TG_OP = 'UPDATE' OR EXISTS (
+        SELECT FROM documents d
+        WHERE d.facility_id = link.facility_id AND d.id = link.document_id AND d.note_state = 'signed'
+    ) THEN
+        RAISE EXCEPTION 'a signed document cannot be changed'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'documents_signed_is_final';
+    END IF;
+    RETURN link;
+END $$;
+CREATE TRIGGER signed_is_final BEFORE INSERT OR UPDATE OR DELETE ON document_patients
+    FOR EACH ROW EXECUTE FUNCTION document_patients_signed_is_final();
 
 CREATE TABLE document_signatures (
     facility_id uuid NOT NULL CONSTRAINT document_signatures_facility_id_fkey REFERENCES facilities (id),
@@ -143,6 +167,14 @@ COMMENT ON COLUMN document_signatures.key_id IS 'operational: which server key s
 COMMENT ON COLUMN document_signatures.signature IS 'operational: Ed25519 over document, signer, time and content hash';
 COMMENT ON COLUMN document_signatures.signed_at IS 'clinical: when';
 SELECT protect_tenant_table('document_signatures', 'SELECT, INSERT');
+
+CREATE FUNCTION document_signatures_are_final() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a signature cannot be changed'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'documents_signed_is_final';
+END $$;
+CREATE TRIGGER signatures_are_final BEFORE UPDATE OR DELETE ON document_signatures
+    FOR EACH ROW EXECUTE FUNCTION document_signatures_are_final();
 
 CREATE TABLE document_chunks (
     facility_id uuid NOT NULL CONSTRAINT document_chunks_facility_id_fkey REFERENCES facilities (id),

@@ -1,5 +1,6 @@
 //! The request context and its two doors to the database.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -387,7 +388,8 @@ pub struct Read {
 pub struct Tx {
     ctx: RequestContext,
     session: Arc<Session>,
-    entries: Arc<std::sync::Mutex<Vec<Entry>>>,
+    /// Each with the facility whose log it goes to.
+    entries: Arc<std::sync::Mutex<Vec<(FacilityId, Entry)>>>,
     action: &'static Action,
 }
 
@@ -403,14 +405,22 @@ impl Tx {
     /// Says that what was tried is refused, in a transaction that commits all the same: the attempt itself
     /// leaves a trace, such as a failure counted.
     pub fn audit_refused(&self, subject: Subject, detail: Value) {
-        let entry = Entry { action: self.action.name, outcome: Outcome::Refused, subject, detail };
-        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);
+        self.note(self.ctx.facility(), self.action, Outcome::Refused, subject, detail);
     }
 
     /// Says what else was done, under another action, where one write does two things.
     pub fn audit_as(&self, action: &'static Action, subject: Subject, detail: Value) {
-        let entry = Entry { action: action.name, outcome: Outcome::Success, subject, detail };
-        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry);
+        self.note(self.ctx.facility(), action, Outcome::Success, subject, detail);
+    }
+
+    /// The same in the log of a facility the transaction has entered, which its own people read.
+    pub fn audit_in(&self, entered: EnteredKeys, subject: Subject, detail: Value) {
+        self.note(entered.facility, self.action, Outcome::Success, subject, detail);
+    }
+
+    fn note(&self, facility: FacilityId, action: &'static Action, outcome: Outcome, subject: Subject, detail: Value) {
+        let entry = Entry { action: action.name, outcome, subject, detail };
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((facility, entry));
     }
 
     /// Moves an identity or platform transaction into a facility it has just looked up or made.
@@ -433,7 +443,7 @@ impl Tx {
         self.ctx.app().keys.of(entered.facility, entered.key_epoch, self.session.connection()?).await
     }
 
-    fn take_entries(&self) -> Vec<Entry> {
+    fn take_entries(&self) -> Vec<(FacilityId, Entry)> {
         std::mem::take(&mut *self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
@@ -559,13 +569,17 @@ impl Write {
     }
 
     async fn commit<T: Serialize>(&self, tx: &Tx, result: &T) -> Result<()> {
-        let mut entries = tx.take_entries();
-        if entries.is_empty() {
-            entries.push(self.entry(Outcome::Success));
+        let mut entries: BTreeMap<FacilityId, Vec<Entry>> = BTreeMap::new();
+        for (facility, entry) in tx.take_entries() {
+            entries.entry(facility).or_default().push(entry);
         }
+        let own = entries.remove(&self.ctx.facility()).unwrap_or_else(|| vec![self.entry(Outcome::Success)]);
         let mut connection = tx.session.connection()?;
-        // Written under the facility of the context, even where the work moved into another.
-        crate::db::record(self.ctx.facility(), self.ctx.audit_rows(&entries)).execute(&mut connection).await?;
+        // The log binds the transaction to the tenant it writes to. The context's own comes last: the
+        // idempotency key stands there.
+        for (facility, entries) in entries.into_iter().chain([(self.ctx.facility(), own)]) {
+            crate::db::record(facility, self.ctx.audit_rows(&entries)).execute(&mut connection).await?;
+        }
         if let Some(once) = &self.once {
             sql("UPDATE idempotency_keys SET result = $4 WHERE facility_id = $1 AND user_id = $2 AND key = $3")
                 .bind::<SqlUuid, _>(self.ctx.facility())
@@ -586,11 +600,12 @@ impl Write {
 
     /// Rolls back and records the attempt.
     async fn give_up<T, R>(&self, tx: &Tx, outcome: Outcome, stop: Stop<R>) -> Result<T, Stop<R>> {
-        let mut entry = self.entry(outcome);
-        if let Some(tried) = tx.take_entries().into_iter().next() {
+        let (mut facility, mut entry) = (self.ctx.facility(), self.entry(outcome));
+        if let Some((tried_in, tried)) = tx.take_entries().into_iter().next() {
+            facility = tried_in;
             entry.subject = tried.subject;
         }
-        tx.session.end_and_record(self.ctx.facility(), self.ctx.audit_rows(&[entry])).await?;
+        tx.session.end_and_record(facility, self.ctx.audit_rows(&[entry])).await?;
         Err(stop)
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one binary, many roles. The only place that prints.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
+mod demo;
 mod keys;
 mod serve;
 
@@ -22,6 +23,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up and run everything on this machine: embedded PostgreSQL, local model, demo data.
+    Demo,
     /// Serve the API against `DATABASE_URL`; runs a worker too unless told not to.
     Serve {
         /// Serve only; run `anamnesis work` elsewhere.
@@ -88,6 +91,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Keys { command } => keys::run(command),
+        Command::Demo => block_on(demo::demo(Config::from_environment()?)),
         Command::Serve { no_worker } => block_on(serve::serve(Config::from_environment()?, !no_worker)),
         Command::Work => block_on(serve::work(Config::from_environment()?)),
         Command::Migrate => block_on(serve::migrate(Config::from_environment()?)),

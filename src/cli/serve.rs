@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::Failure;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::crypto::Keyring;
 use crate::db::migrate as migrations;
+use crate::domains::patients::icd10;
 use crate::jobs::Worker;
 
 fn keyring(config: &Config) -> Result<Keyring, Failure> {
@@ -72,7 +73,17 @@ pub(super) async fn migrate(config: Config) -> Result<(), Failure> {
     for version in &done.applied {
         println!("applied {version}");
     }
+    load_reference_data(&owner).await?;
     println!("{}", if done.replaced { "functions and policies applied" } else { "functions and policies are current" });
+    Ok(())
+}
+
+/// Loads the ICD-10-CM table that comes with the program; the same release loaded again changes nothing.
+pub(super) async fn load_reference_data(owner: &Secret) -> Result<(), Failure> {
+    let mut connection = crate::db::open(owner.reveal()).await?;
+    let release = flate2::read::GzDecoder::new(crate::demo::icd10());
+    let imported = icd10::import_icd10(&mut connection, release).await?;
+    println!("  {} ICD-10-CM codes, {} new or changed", imported.codes, imported.changed);
     Ok(())
 }
 

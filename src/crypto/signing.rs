@@ -1,4 +1,4 @@
-//! Ed25519 signatures (RFC 8032) over audit checkpoints, by `aws-lc-rs`.
+//! Ed25519 signatures (RFC 8032) over audit checkpoints and signed documents, by `aws-lc-rs`.
 //!
 //! The text of a signature names its key: `ed25519:<key id>:<64 bytes in base64url>`, so it can be
 //! verified after any number of key rotations, and by others who hold only the public keys. What is
@@ -34,6 +34,8 @@ pub enum SigningPurpose {
     AuditCheckpoint,
     /// A sealed block of the audit log.
     AuditBlock,
+    /// A clinician's signature on a document, sealed by the server.
+    DocumentSignature,
 }
 
 impl SigningPurpose {
@@ -41,6 +43,7 @@ impl SigningPurpose {
         match self {
             Self::AuditCheckpoint => b"anamnesis audit checkpoint\0",
             Self::AuditBlock => b"anamnesis audit block\0",
+            Self::DocumentSignature => b"anamnesis document signature\0",
         }
     }
 
@@ -57,6 +60,21 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// A signature kept in two columns.
+    ///
+    /// # Errors
+    /// [`CryptoError::BadSignature`] when the bytes are not as many as a signature has.
+    pub fn from_parts(key_id: impl Into<String>, bytes: &[u8]) -> Result<Self, CryptoError> {
+        let bytes = bytes.try_into().map_err(|_| CryptoError::BadSignature)?;
+        Ok(Self { key_id: key_id.into(), bytes })
+    }
+
+    /// The signature itself.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; SIGNATURE_BYTES] {
+        &self.bytes
+    }
+
     /// Which key made it.
     #[must_use]
     pub fn key_id(&self) -> &str {

@@ -323,6 +323,8 @@ diesel::table! {
         settings -> Jsonb,
         /// operational: active, suspended, or shredded (its keys destroyed)
         status -> Text,
+        /// operational: why it is suspended, a code; null while it is not
+        status_reason -> Nullable<Text>,
         /// operational: raised whenever its keys change, so that caches of keys end at once
         key_epoch -> Integer,
         /// operational: optimistic concurrency counter
@@ -353,7 +355,7 @@ diesel::table! {
         title -> Nullable<Text>,
         /// identifier: who invited; null for the platform
         invited_by -> Nullable<Uuid>,
-        /// operational: pending, accepted or revoked
+        /// operational: pending, accepted, revoked, or expired (set when another one takes its place)
         status -> Text,
         /// operational: when it runs out
         expires_at -> Timestamptz,
@@ -397,8 +399,12 @@ diesel::table! {
         user_id -> Uuid,
         /// operational: active, suspended or removed
         status -> Text,
+        /// operational: why suspended or removed, a code; null while active
+        status_reason -> Nullable<Text>,
         /// operational: job title shown beside the name
         title -> Nullable<Text>,
+        /// identifier: who invited; null for the platform and the system
+        invited_by -> Nullable<Uuid>,
         /// operational: optimistic concurrency counter
         version -> Integer,
         /// operational: when the invitation was accepted

@@ -3,6 +3,8 @@
 //! A service uses only services of domains earlier in this order; a test holds it:
 //! identity < facilities < patients < documents.
 
+pub mod documents;
+pub mod facilities;
 pub mod identity;
 pub mod patients;
 
@@ -14,5 +16,7 @@ use crate::jobs::Handlers;
 /// Who does which kind of job.
 #[must_use]
 pub fn job_handlers(_: &Arc<App>) -> Handlers {
-    Handlers::new()
+    let mut handlers = Handlers::new();
+    documents::processing::register_handlers(&mut handlers);
+    handlers
 }

@@ -18,6 +18,7 @@ mod cache;
 pub mod halfvec;
 pub mod http;
 pub mod local;
+mod models;
 mod queue;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 pub use anamnesis_encoder::Chunk;
+pub use models::{LOCAL_MODEL, Models};
 
 /// What identifies the vectors of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]

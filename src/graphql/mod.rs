@@ -11,15 +11,27 @@ pub mod request;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{identity, patients};
+use crate::domains::{documents, facilities, identity, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
-pub struct Query(node::NodeQuery, identity::graphql::IdentityQuery, patients::graphql::PatientsQuery);
+pub struct Query(
+    node::NodeQuery,
+    identity::graphql::IdentityQuery,
+    facilities::graphql::FacilitiesQuery,
+    patients::graphql::PatientsQuery,
+    documents::graphql::DocumentsQuery,
+    documents::search::graphql::DocumentSearchQuery,
+);
 
 /// The mutation root.
 #[derive(MergedObject, Default)]
-pub struct Mutation(identity::graphql::IdentityMutation, patients::graphql::PatientsMutation);
+pub struct Mutation(
+    identity::graphql::IdentityMutation,
+    facilities::graphql::FacilitiesMutation,
+    patients::graphql::PatientsMutation,
+    documents::graphql::DocumentsMutation,
+);
 
 /// The schema the server answers with.
 pub type AnamnesisSchema = Schema<Query, Mutation, EmptySubscription>;

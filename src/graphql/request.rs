@@ -25,18 +25,27 @@ const MAX_KEY: usize = 200;
 /// [`Error::BadInput`] when the key is empty or too long.
 pub fn once(ctx: &Context<'_>, key: Option<String>) -> Result<Option<Once>> {
     let Some(key) = key else { return Ok(None) };
+    let mut sent = Vec::new();
+    for (name, value) in ctx.field().arguments().map_err(|_| Error::bad_input("the arguments cannot be read"))? {
+        sent.extend([name.to_string(), value.into_json()?.to_string()]);
+    }
+    once_of(request(ctx)?, key, &sent).map(Some)
+}
+
+/// The same for what was sent in another way, part by part.
+///
+/// # Errors
+/// [`Error::BadInput`] when the key is empty or too long.
+pub fn once_of(request: &RequestContext, key: String, sent: &[String]) -> Result<Once> {
     if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
         return Err(Error::bad_input(format!("`idempotencyKey` must be 1 to {MAX_KEY} printable characters")));
     }
     let mut digest = Sha256::new();
-    for (name, value) in ctx.field().arguments().map_err(|_| Error::bad_input("the arguments cannot be read"))? {
-        let value = value.into_json()?.to_string();
-        for part in [name.as_str(), value.as_str()] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
+    for part in sent {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
     }
     // Keyed, since what was sent may be guessed: a birth date has few values.
     let digest = URL_SAFE_NO_PAD.encode(digest.finalize());
-    Ok(Some(Once { key, fingerprint: request(ctx)?.app().lookup.lexeme(&digest).to_be_bytes() }))
+    Ok(Once { key, fingerprint: request.app().lookup.lexeme(&digest).to_be_bytes() })
 }

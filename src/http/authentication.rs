@@ -93,6 +93,21 @@ pub(crate) fn cookies(headers: &HeaderMap) -> Cookies {
     }
 }
 
+/// Whose token is in the header or the cookie, for a request that does not rely on it: a cookie needs no CSRF header
+/// here, and one that has expired counts as none.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] for a header that is given and not valid.
+pub(crate) fn bearer(app: &App, headers: &HeaderMap) -> Result<Option<Bearer>> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return match token(headers)? {
+            Given::Header(token) | Given::Cookie(token) => app.tokens.verify(token, app.clock.now()).map(Some),
+            Given::Nothing => Ok(None),
+        };
+    }
+    Ok(cookie(headers, ACCESS_COOKIE).and_then(|token| app.tokens.verify(token, app.clock.now()).ok()))
+}
+
 /// The value of a cookie.
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers

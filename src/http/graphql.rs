@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use async_graphql::{Request, Response as GraphqlResponse, ServerError};
 use async_graphql_axum::GraphQLRequest;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequest as _, FromRequestParts, Request as HttpRequest, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Edge, authentication};
+use super::{Edge, authentication, multipart};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::{identity, patients};
+use crate::domains::{documents, facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::{AnamnesisSchema, builder, errors};
@@ -56,9 +56,41 @@ pub(super) async fn post(
     State(edge): State<Edge>,
     caller: Caller,
     headers: axum::http::HeaderMap,
-    request: GraphQLRequest,
+    request: HttpRequest,
 ) -> Response {
-    execute(edge, caller, &headers, request.into_inner(), false).await
+    let (modern, request_id) = (accepts_response_json(&headers), caller.0.request_id);
+    if let Err(refused) = admit(&edge, &caller, modern) {
+        return *refused;
+    }
+    let ctx = RequestContext::new(edge.app.clone(), caller.0);
+    let read = if multipart::is_multipart(&headers) {
+        multipart::graphql(&ctx, request).await
+    } else {
+        read_operation(request, edge.app.config.max_body_bytes).await
+    };
+    match read {
+        Ok(request) => execute(edge, ctx, &headers, request).await,
+        Err(error) => {
+            let too_large = matches!(error, Error::Limit(_));
+            // A denial of the upload is on record before the answer.
+            let error = ctx.finish().await.err().unwrap_or(error);
+            let mut response = respond(failed(error), modern, request_id);
+            if too_large {
+                *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            }
+            response
+        }
+    }
+}
+
+/// An operation without files, no larger than allowed.
+async fn read_operation(request: HttpRequest, limit: usize) -> Result<Request> {
+    let (parts, body) = request.into_parts();
+    let too_large = |_| Error::Limit(format!("a request may have at most {limit} bytes").into());
+    let body = axum::body::to_bytes(body, limit).await.map_err(too_large)?;
+    let request = HttpRequest::from_parts(parts, body.into());
+    let read = GraphQLRequest::<async_graphql_axum::rejection::GraphQLRejection>::from_request(request, &()).await;
+    read.map(GraphQLRequest::into_inner).map_err(|_| Error::bad_input("the request is not a GraphQL request"))
 }
 
 /// `GET /graphql`: queries only.
@@ -68,31 +100,33 @@ pub(super) async fn get(
     headers: axum::http::HeaderMap,
     request: GraphQLRequest,
 ) -> Response {
-    execute(edge, caller, &headers, request.into_inner(), true).await
-}
-
-async fn execute(
-    edge: Edge,
-    Caller(parts): Caller,
-    headers: &axum::http::HeaderMap,
-    mut request: Request,
-    safe: bool,
-) -> Response {
-    let modern = accepts_response_json(headers);
-    let request_id = parts.request_id;
-    if safe && !is_query(&mut request) {
-        let mut response = respond(failed(Error::bad_input("only queries may be sent by GET")), modern, request_id);
+    let (modern, mut request) = (accepts_response_json(&headers), request.into_inner());
+    if let Err(refused) = admit(&edge, &caller, modern) {
+        return *refused;
+    }
+    if !is_query(&mut request) {
+        let refused = failed(Error::bad_input("only queries may be sent by GET"));
+        let mut response = respond(refused, modern, caller.0.request_id);
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         return response;
     }
-    if let Err(error) = edge.rate.check(&parts) {
+    let ctx = RequestContext::new(edge.app.clone(), caller.0);
+    execute(edge, ctx, &headers, request).await
+}
+
+/// Refuses who asks too often, before anything of the request is read.
+fn admit(edge: &Edge, caller: &Caller, modern: bool) -> Result<(), Box<Response>> {
+    edge.rate.check(&caller.0).map_err(|error| {
         let wait = if let Error::RateLimited(seconds) = error { seconds } else { 1 };
-        let mut response = respond(failed(error), modern, request_id);
+        let mut response = respond(failed(error), modern, caller.0.request_id);
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
-        return response;
-    }
-    let ctx = RequestContext::new(edge.app.clone(), parts);
+        Box::new(response)
+    })
+}
+
+async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMap, request: Request) -> Response {
+    let (modern, request_id) = (accepts_response_json(headers), ctx.parts().request_id);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
     let request = with_data(request, &ctx).data(authentication::cookies(headers));
     let mut response = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
@@ -109,7 +143,8 @@ async fn execute(
 /// The context and the loaders of one request.
 fn with_data(request: Request, ctx: &RequestContext) -> Request {
     let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
-    patients::loaders::attach(request, ctx)
+    let request = facilities::loaders::attach(request, ctx);
+    documents::loaders::attach(patients::loaders::attach(request, ctx), ctx)
 }
 
 fn is_query(request: &mut Request) -> bool {

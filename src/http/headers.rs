@@ -46,6 +46,7 @@ pub(super) fn cors(config: &Config) -> CorsLayer {
             header::ACCEPT,
             HeaderName::from_static(CSRF_HEADER),
             HeaderName::from_static("x-purpose-of-use"),
+            super::documents::IDEMPOTENCY_KEY,
         ])
         .expose_headers([HeaderName::from_static("x-request-id")])
 }

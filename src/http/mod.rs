@@ -1,19 +1,22 @@
 //! The edge: HTTP in, HTTP out. Knows no domain but identity, whose tokens it reads.
 
 mod authentication;
+mod documents;
 mod graphql;
 mod headers;
 mod health;
+mod multipart;
 mod playground;
+mod problem;
 mod rate;
 mod server;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 
 pub use server::serve;
 
@@ -31,14 +34,16 @@ pub(crate) struct Edge {
 /// Every route of the server.
 pub fn router(app: Arc<App>) -> Router {
     let schema = graphql::schema(&app);
-    let body = app.config.max_body_bytes;
     let cors = headers::cors(&app.config);
     let playground = app.config.playground_open();
     let rate = Arc::new(rate::RateLimit::new(app.config.requests_per_minute));
     let edge = Edge { app, schema, rate };
     let mut routes = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
-        .layer(RequestBodyLimitLayer::new(body))
+        .route("/documents", post(documents::upload))
+        .route("/documents/{id}/content", get(documents::download))
+        // Each handler counts what it reads: an operation and a file have different limits.
+        .layer(DefaultBodyLimit::disable())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready));
     if playground {

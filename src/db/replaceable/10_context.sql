@@ -29,14 +29,14 @@ CREATE OR REPLACE FUNCTION bind_user(p_facility uuid, p_user uuid, p_session uui
 DECLARE
     platform constant uuid := '00000000-0000-0000-0000-000000000000';
     v_settings jsonb;
+    v_second_factor boolean;
 BEGIN
     PERFORM bind(CASE WHEN p_facility = platform THEN 'platform' ELSE 'facility' END,
         p_facility, p_user, 'none', p_now);
-    IF NOT EXISTS (
-        SELECT FROM user_sessions s JOIN users u ON u.id = s.user_id
+    SELECT s.second_factor INTO v_second_factor FROM user_sessions s JOIN users u ON u.id = s.user_id
         WHERE s.id = p_session AND s.user_id = p_user AND s.revoked_at IS NULL AND s.expires_at > p_now
-          AND u.status = 'active'
-    ) THEN
+          AND u.status = 'active';
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'AN401 the session has ended' USING ERRCODE = 'AN401';
     END IF;
     IF p_facility = platform THEN
@@ -55,6 +55,9 @@ BEGIN
         WHERE m.facility_id = p_facility AND m.user_id = p_user AND m.status = 'active' AND f.status = 'active';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'AN403 the membership has ended' USING ERRCODE = 'AN403';
+    END IF;
+    IF coalesce((v_settings ->> 'requireSecondFactor')::boolean, false) AND NOT v_second_factor THEN
+        RAISE EXCEPTION 'AN403 the facility asks for a second factor' USING ERRCODE = 'AN403';
     END IF;
     SELECT coalesce(array_agg(DISTINCT r.role), '{}') INTO roles
         FROM member_roles r WHERE r.facility_id = p_facility AND r.member_id = bind_user.member_id;

@@ -23,10 +23,27 @@ CREATE POLICY open_document ON documents AS RESTRICTIVE FOR SELECT USING (
 DO $$
 DECLARE target text;
 BEGIN
+    -- A sub-select in an OR is hashed once; an array would be walked for every passage of the facility.
     FOREACH target IN ARRAY ARRAY['document_signatures', 'document_chunks', 'chunk_embeddings', 'chunk_terms'] LOOP
         EXECUTE format('DROP POLICY IF EXISTS open_document ON %I', target);
         EXECUTE format('CREATE POLICY open_document ON %I AS RESTRICTIVE FOR SELECT USING ('
             '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '
-            'AND document_id = ANY ((SELECT app_open_documents())::uuid[])))', target);
+            'AND document_id IN (SELECT unnest(app_open_documents()))))', target);
     END LOOP;
 END $$;
+
+-- All patients of a document, as ids, whoever asks: what a signature is over does not depend on who checks it. The
+-- tenant policy still holds. The scope is widened by hand: a SET clause for it needs a superuser.
+CREATE OR REPLACE FUNCTION document_linked_patients(p_document uuid) RETURNS uuid[]
+    LANGUAGE plpgsql AS $$
+DECLARE
+    scope constant text := current_setting('app.patient_scope', true);
+    linked uuid[];
+BEGIN
+    PERFORM set_config('app.patient_scope', 'all', true);
+    SELECT coalesce(array_agg(patient_id ORDER BY patient_id), '{}') INTO linked FROM document_patients
+        WHERE facility_id = app_facility() AND document_id = p_document;
+    PERFORM set_config('app.patient_scope', coalesce(scope, ''), true);
+    RETURN linked;
+END $$;
+GRANT EXECUTE ON FUNCTION document_linked_patients(uuid) TO anamnesis_server;

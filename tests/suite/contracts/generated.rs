@@ -48,6 +48,8 @@ const OWN_ID: &[(&str, &str)] = &[
     ("user", "usr"),
     ("memberRole", "rol"),
     ("member", "mem"),
+    ("memberRoles", "mem"),
+    ("note", "doc"),
     ("invitation", "inv"),
     ("facility", "fac"),
     ("department", "dep"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anamnesis::access::{Bearer, RequestContext, Role};
-use anamnesis::app::App;
+use anamnesis::app::{App, Engines};
 use anamnesis::clock::Clock;
 use anamnesis::config::Config;
 use anamnesis::crypto::Keyring;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::client::Client;
+use super::engines;
 use super::cluster::{TestDatabase, cluster, execute};
 
 /// A server of one test.
@@ -66,7 +67,8 @@ impl TestApp {
             anamnesis::config::Environment::Production => Environment::Production,
         };
         let keyring = Keyring::generate(environment).unwrap();
-        let app = App::new(config, keyring, Clock::manual(start_of_tests())).unwrap();
+        let engines = engines::of(&config);
+        let app = App::with_engines(config, keyring, Clock::manual(start_of_tests()), engines).unwrap();
         app.prepare().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -93,6 +95,17 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(anamnesis::http::serve(app, listener, CancellationToken::new()));
         base
+    }
+
+    /// A second process over the same database, files and keys, with engines of its own: where it is reached, too.
+    pub async fn another_process(&self, engines: Engines) -> (Arc<App>, String) {
+        let keyring = Keyring::clone(&self.app.keyring);
+        let app = App::with_engines(self.app.config.clone(), keyring, self.app.clock.clone(), engines).unwrap();
+        app.prepare().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(anamnesis::http::serve(Arc::clone(&app), listener, self.stop.clone()));
+        (app, base)
     }
 
     /// Moves the clock.

@@ -6,6 +6,7 @@
 mod app;
 mod client;
 mod cluster;
+pub mod engines;
 
 pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};

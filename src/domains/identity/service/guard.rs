@@ -164,10 +164,13 @@ impl Reauthentication {
     /// Checks the password, with no connection held meanwhile.
     pub(super) async fn begin(ctx: &RequestContext, action: &'static Action, password: &Phi<String>) -> Result<Self> {
         let user = ctx.user()?;
-        let read = ctx.read(action).await?;
-        let account = accounts::credentials(read.db()?, user).await?.ok_or(Error::Unauthenticated)?;
-        let guard = Guard::of_account(account.email_index);
-        let blocked = guard.blocked_for(ctx, read.db()?).await?;
+        let (account, guard, blocked) = {
+            let read = ctx.read(action).await?;
+            let account = accounts::credentials(read.db()?, user).await?.ok_or(Error::Unauthenticated)?;
+            let guard = Guard::of_account(account.email_index);
+            let blocked = guard.blocked_for(ctx, read.db()?).await?;
+            (account, guard, blocked)
+        };
         ctx.finish().await?;
         let right = match blocked {
             Some(_) => None,

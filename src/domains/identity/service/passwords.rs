@@ -11,6 +11,7 @@ use crate::domains::identity::HashedPassword;
 use crate::domains::identity::mail;
 use crate::domains::identity::model::{Refusal, RevokedReason, UserStatus};
 use crate::domains::identity::repository::{accounts, resets, second_factor as factors, sessions};
+use crate::domains::identity::sealing::Owner;
 use crate::domains::identity::{policy, sealing, validation};
 use crate::error::{Error, Result, Stop};
 use crate::ids::UserId;
@@ -47,9 +48,11 @@ pub async fn change_password(
     once: Option<Once>,
 ) -> Result<UserId, Stop<Refusal>> {
     let Actor::User { user, session } = ctx.parts().actor else { return Err(Error::Unauthenticated.into()) };
-    let read = ctx.read(&policy::PASSWORD_CHANGE).await?;
-    let row = accounts::find(read.db()?, user).await?.ok_or(Error::Unauthenticated)?;
-    let owner = sealing::open_owner(&*read.platform_keys().await?, &row)?;
+    let owner = {
+        let read = ctx.read(&policy::PASSWORD_CHANGE).await?;
+        let row = accounts::find(read.db()?, user).await?.ok_or(Error::Unauthenticated)?;
+        sealing::open_owner(&*read.platform_keys().await?, &row)?
+    };
     validation::password("newPassword", new, &[&owner.email, &owner.display_name])?;
     if new == current {
         return Err(Stop::refuse(Refusal::WeakPassword, &["input", "newPassword"], "is the password you have"));
@@ -124,20 +127,22 @@ async fn request_reset(tx: Tx, email_index: i64, token: Token) -> Result<(), Sto
 pub async fn reset_password(ctx: &RequestContext, token: &Phi<String>, new: &Phi<String>) -> Result<(), Stop<Refusal>> {
     let ctx = &ctx.as_anonymous();
     let hash = TokenHash::of_token(token.reveal_str());
-    let hashed = {
-        let read = ctx.read(&policy::PASSWORD_RESET).await?;
-        match resets::find(read.db()?, &hash).await?.filter(|reset| reset.is_open(ctx.now())) {
-            None => None,
-            Some(reset) => {
-                let row = accounts::find(read.db()?, reset.user).await?.ok_or_else(|| Error::internal("a reset of nobody"))?;
-                let owner = sealing::open_owner(&*read.platform_keys().await?, &row)?;
-                // Before the password is hashed the connection goes back.
-                ctx.finish().await?;
-                Some(prepare_password(ctx, "newPassword", new, &owner.email, &owner.display_name).await?)
-            }
-        }
+    let owner = owner_of_reset(ctx, &hash).await?;
+    // The read ended and let go: no connection is held while the password is hashed.
+    ctx.finish().await?;
+    let hashed = match owner {
+        Some(owner) => Some(prepare_password(ctx, "newPassword", new, &owner.email, &owner.display_name).await?),
+        None => None,
     };
     ctx.write(&policy::PASSWORD_RESET).run(|tx| async move { set_anew(tx, hash, hashed).await }).await
+}
+
+/// Whose password a token may set; `None` when it may set nobody's.
+async fn owner_of_reset(ctx: &RequestContext, hash: &TokenHash) -> Result<Option<Owner>> {
+    let read = ctx.read(&policy::PASSWORD_RESET).await?;
+    let Some(reset) = resets::find(read.db()?, hash).await?.filter(|reset| reset.is_open(ctx.now())) else { return Ok(None) };
+    let row = accounts::find(read.db()?, reset.user).await?.ok_or_else(|| Error::internal("a reset of nobody"))?;
+    Ok(Some(sealing::open_owner(&*read.platform_keys().await?, &row)?))
 }
 
 async fn set_anew(tx: Tx, hash: TokenHash, hashed: Option<HashedPassword>) -> Result<(), Stop<Refusal>> {

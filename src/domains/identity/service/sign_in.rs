@@ -58,10 +58,12 @@ pub async fn sign_in(ctx: &RequestContext, input: SignIn) -> Result<SignedIn, St
     let ctx = &ctx.as_anonymous();
     let index = email_index(ctx, &input.email);
     let guard = Guard::of_sign_in(ctx, index);
-    let read = ctx.read(&policy::SIGN_IN).await?;
-    let db = read.db()?;
-    let (account, blocked) = try_join!(accounts::credentials_by_email(db, index), guard.blocked_for(ctx, db))?;
-    // No connection is held while the password is hashed.
+    let (account, blocked) = {
+        let read = ctx.read(&policy::SIGN_IN).await?;
+        let db = read.db()?;
+        try_join!(accounts::credentials_by_email(db, index), guard.blocked_for(ctx, db))?
+    };
+    // The read ended and let go: no connection is held while the password is hashed.
     ctx.finish().await?;
     let (user, hash) = account.map_or((None, None), |account| (Some(account.id), account.password_hash));
     let passwords = &ctx.app().passwords;

@@ -110,6 +110,18 @@ async fn whoever_has_a_session_cannot_guess_the_password_for_ever() {
 }
 
 #[tokio::test]
+async fn guesses_of_the_present_password_sent_at_once_are_counted_one_by_one() {
+    let app = TestApp::start().await;
+    let person = person(&app, "maria.okafor@lakeside.example").await;
+    let client = sign_in(&app, &person, PASSWORD).await.client(&app);
+    // Three times as many as there are connections.
+    let answers = futures::future::join_all((0..12).map(|_| change(&client, "not the password", NEW_PASSWORD))).await;
+    let looked_at = answers.iter().filter(|answer| refusal(answer) == "INVALID_CREDENTIALS").count();
+    let blocked = answers.iter().filter(|answer| refusal(answer) == "TRY_LATER").count();
+    assert_eq!((looked_at, blocked), (5, 7));
+}
+
+#[tokio::test]
 async fn a_change_sent_again_with_its_key_is_answered_again() {
     let app = TestApp::start().await;
     let person = person(&app, "maria.okafor@lakeside.example").await;

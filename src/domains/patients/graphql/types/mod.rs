@@ -13,6 +13,7 @@ pub use parts::{PatientAllergy, PatientContact, PatientCoverage};
 pub use search::{PatientDuplicate, PatientMatch, PatientSearchConnection};
 pub use visit::{Icd10Code, PatientVisit, PatientVisitConnection};
 
+use crate::domains::documents::graphql::{DocumentConnection, documents_of_patient};
 use crate::domains::patients::loaders::{
     AllergiesLoader, CareTeamLoader, ContactsLoader, CoveragesLoader, VisitCountLoader, VisitPage, VisitsLoader, load,
 };
@@ -74,6 +75,17 @@ impl Patient {
     async fn contacts(&self, ctx: &Context<'_>) -> Result<Vec<PatientContact>, LoadError> {
         let found = load::<ContactsLoader, _>(ctx, self.id).await?.unwrap_or_default();
         Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// Documents about the patient that the caller may know of, last added first; `totalCount` is not counted here.
+    /// Null when the caller may see no documents. Needs `documents.read`.
+    async fn documents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Documents to return, 1 to 100; 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
+    ) -> Result<Option<DocumentConnection>, LoadError> {
+        documents_of_patient(ctx, self.id, first, after).await.map(Some)
     }
 
     /// Contacts to be called in an emergency, in that order. Needs `patients.read`.

@@ -1,0 +1,167 @@
+//! Inputs of the domain.
+
+use async_graphql::{InputObject, MaybeUndefined};
+use chrono::NaiveDate;
+
+use super::upload::Upload;
+use crate::domains::documents::model::DocumentKind;
+use crate::error::{Error, Result};
+use crate::ids::{DocumentId, PatientId};
+
+/// A file to be kept.
+#[derive(InputObject)]
+pub struct DocumentUploadInput {
+    /// The file, as a part of a multipart request. At most 50 MiB.
+    pub file: Upload,
+    /// What it is. A kind that is not administrative needs `documents.read_clinical`.
+    pub kind: DocumentKind,
+    /// Title, 1 to 200 characters; made from the file name when left out.
+    pub title: Option<String>,
+    /// The day it is about; today when left out.
+    pub document_date: Option<NaiveDate>,
+    /// Patients it is about; may be none yet.
+    #[graphql(default)]
+    pub patient_ids: Vec<PatientId>,
+    /// Makes retries safe: the same key, input and file give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What to change of a document. What is left out stays.
+#[derive(InputObject)]
+pub struct DocumentUpdateInput {
+    /// Id of the document.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Title, 1 to 200 characters; cannot be null.
+    #[graphql(default)]
+    pub title: MaybeUndefined<String>,
+    /// What it is; cannot be null.
+    #[graphql(default)]
+    pub kind: MaybeUndefined<DocumentKind>,
+    /// The day it is about; cannot be null.
+    #[graphql(default)]
+    pub document_date: MaybeUndefined<NaiveDate>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// Patients to add to a document.
+#[derive(InputObject)]
+pub struct DocumentLinkPatientsInput {
+    /// Id of the document.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Patients it is about, besides those linked already; 1 to 50.
+    pub patient_ids: Vec<PatientId>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A patient to take off a document.
+#[derive(InputObject)]
+pub struct DocumentUnlinkPatientInput {
+    /// Id of the document.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// The patient it is not about.
+    pub patient_id: PatientId,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A failed document to be read again.
+#[derive(InputObject)]
+pub struct DocumentRetryInput {
+    /// Id of the document.
+    pub id: DocumentId,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A note to be written.
+#[derive(InputObject)]
+pub struct NoteCreateInput {
+    /// What it is.
+    #[graphql(default_with = "DocumentKind::ClinicalNote")]
+    pub kind: DocumentKind,
+    /// Title, 1 to 200 characters.
+    pub title: String,
+    /// Text, 1 to 200,000 characters.
+    pub text: String,
+    /// The day it is about; today when left out.
+    pub document_date: Option<NaiveDate>,
+    /// Patients it is about, 1 to 50.
+    pub patient_ids: Vec<PatientId>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What to change of a draft. What is left out stays.
+#[derive(InputObject)]
+pub struct NoteUpdateInput {
+    /// Id of the note.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Title, 1 to 200 characters; cannot be null.
+    #[graphql(default)]
+    pub title: MaybeUndefined<String>,
+    /// Text, 1 to 200,000 characters; cannot be null.
+    #[graphql(default)]
+    pub text: MaybeUndefined<String>,
+    /// What it is; cannot be null.
+    #[graphql(default)]
+    pub kind: MaybeUndefined<DocumentKind>,
+    /// The day it is about; cannot be null.
+    #[graphql(default)]
+    pub document_date: MaybeUndefined<NaiveDate>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A draft that is done.
+#[derive(InputObject)]
+pub struct NoteFinalizeInput {
+    /// Id of the note.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A final note to be signed.
+#[derive(InputObject)]
+pub struct NoteSignInput {
+    /// Id of the note.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// Something to be added to a signed note.
+#[derive(InputObject)]
+pub struct NoteAddendumInput {
+    /// Id of the signed note.
+    pub note_id: DocumentId,
+    /// Title, 1 to 200 characters; that of the note when left out.
+    pub title: Option<String>,
+    /// Text, 1 to 200,000 characters.
+    pub text: String,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A patch of something that cannot be taken away: absent leaves it, null is an error.
+pub(super) fn patch<T>(value: MaybeUndefined<T>) -> Result<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Null => Err(Error::bad_input("title, text, kind and date of a document cannot be null")),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+    }
+}

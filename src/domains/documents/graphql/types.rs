@@ -1,0 +1,236 @@
+//! Objects of the domain.
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{ComplexObject, Context, SimpleObject};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::domains::documents::loaders::{
+    AddendaLoader, DocumentLoader, PatientDocuments, PatientDocumentsLoader, SignaturesLoader, TextLoader,
+};
+use crate::domains::documents::model::{
+    self, CheckedSignature, DocumentKind, DocumentOrigin, DocumentStatus, NoteState, Refusal,
+};
+use crate::domains::documents::service;
+use crate::domains::patients::graphql::Patient;
+use crate::domains::patients::loaders::PatientLoader;
+use crate::error::Result;
+use crate::extraction::ExtractionError;
+use crate::graphql::connection::connection;
+use crate::graphql::loaders::LoadError;
+use crate::graphql::payload::user_error;
+use crate::graphql::request::request;
+use crate::ids::{DocumentId, PatientId, SignatureId, TypedId as _, UserId};
+use crate::pagination::PageRequest;
+use crate::phi::Phi;
+
+/// An uploaded file or an authored note. Needs `documents.read`, and `documents.read_clinical` for a kind that is not
+/// administrative; a draft is seen by its author alone, and a restricted therapist sees documents of open charts.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct Document {
+    /// Typed, opaque id.
+    pub id: DocumentId,
+    /// Whether it was uploaded or written here.
+    pub origin: DocumentOrigin,
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Title.
+    pub title: String,
+    /// Name of the file as uploaded; null for notes.
+    pub file_name: Option<String>,
+    /// MIME type, told from the content and not believed from the client.
+    pub mime_type: String,
+    /// Size of the content in bytes.
+    pub size_bytes: i64,
+    /// SHA-256 of the content, in hexadecimal.
+    pub sha256: String,
+    /// Who uploaded or wrote it; null for imports.
+    pub author_id: Option<UserId>,
+    /// The day it is about.
+    pub document_date: NaiveDate,
+    /// How far it is on its way into search.
+    pub status: DocumentStatus,
+    /// Why it could not be read; null unless `status` is `FAILED`.
+    pub failure: Option<DocumentFailure>,
+    /// Where a note is in its life; null for uploads.
+    pub note_state: Option<NoteState>,
+    /// When it was signed; null while it is not.
+    pub signed_at: Option<DateTime<Utc>>,
+    /// Pages found in the file; null before it was read, and where there are no pages.
+    pub page_count: Option<i32>,
+    /// Passages in search; 0 before `status` is `READY`.
+    pub passage_count: i32,
+    /// When search could first find it; null before.
+    pub ready_at: Option<DateTime<Utc>>,
+    /// Give this as `expectedVersion` when changing the document.
+    pub version: i32,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    #[graphql(skip)]
+    pub patient_ids: Vec<PatientId>,
+    #[graphql(skip)]
+    pub addendum_to_id: Option<DocumentId>,
+}
+
+#[ComplexObject]
+impl Document {
+    /// Patients it is about, those whose charts the caller may open. Needs `patients.read`.
+    async fn patients(&self, ctx: &Context<'_>) -> Result<Vec<Patient>, LoadError> {
+        let loader = ctx.data_unchecked::<DataLoader<PatientLoader>>();
+        let mut found = loader.load_many(self.patient_ids.iter().copied()).await?;
+        Ok(self.patient_ids.iter().filter_map(|id| found.remove(id)).map(Patient::from).collect())
+    }
+
+    /// The text of a note; null for uploads. Needs `documents.read`.
+    async fn text(&self, ctx: &Context<'_>) -> Result<Option<String>, LoadError> {
+        if self.origin != DocumentOrigin::Note {
+            return Ok(None);
+        }
+        let loader = ctx.data_unchecked::<DataLoader<TextLoader>>();
+        Ok(loader.load_one(self.id).await?.map(Phi::into_revealed))
+    }
+
+    /// Signatures, oldest first; none unless it is a signed note. Needs `documents.read`.
+    async fn signatures(&self, ctx: &Context<'_>) -> Result<Vec<DocumentSignature>, LoadError> {
+        if self.note_state != Some(NoteState::Signed) {
+            return Ok(Vec::new());
+        }
+        let loader = ctx.data_unchecked::<DataLoader<SignaturesLoader>>();
+        Ok(loader.load_one(self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
+    }
+
+    /// Notes that add to this one, oldest first. Needs `documents.read`.
+    async fn addenda(&self, ctx: &Context<'_>) -> Result<Vec<Document>, LoadError> {
+        let loader = ctx.data_unchecked::<DataLoader<AddendaLoader>>();
+        Ok(loader.load_one(self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
+    }
+
+    /// The note this one adds to; null when it adds to none. Needs `documents.read`.
+    async fn addendum_to(&self, ctx: &Context<'_>) -> Result<Option<Document>, LoadError> {
+        let Some(id) = self.addendum_to_id else { return Ok(None) };
+        let loader = ctx.data_unchecked::<DataLoader<DocumentLoader>>();
+        Ok(loader.load_one(id).await?.map(Into::into))
+    }
+
+    /// Where the file can be fetched for five minutes, by this user in this session: a path on this server, with a
+    /// token. Null for notes. Needs `documents.download`; fetching is recorded as `documents.download`.
+    async fn download_url(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        match self.origin {
+            DocumentOrigin::Upload => service::download_link(request(ctx)?, self.id).await.map(Some),
+            DocumentOrigin::Note => Ok(None),
+        }
+    }
+}
+
+connection!(DocumentConnection, DocumentEdge, Document, "documents");
+
+/// A page of the documents of one patient, batched with those of the other patients of the operation.
+///
+/// # Errors
+/// A denial, or a fault.
+pub async fn documents_of_patient(
+    ctx: &Context<'_>,
+    patient: PatientId,
+    first: Option<i32>,
+    after: Option<String>,
+) -> Result<DocumentConnection, LoadError> {
+    let page = PageRequest::<DocumentId>::parse(first, after.as_deref())?;
+    let loader = ctx.data_unchecked::<DataLoader<PatientDocumentsLoader>>();
+    let found = loader.load_one(PatientDocuments { patient, first: page.first, after: page.after }).await?;
+    let found = found.map_or_else(|| page.cut(Vec::new()), |found| found.map(Document::from));
+    Ok(DocumentConnection::new(found, page.after.is_some(), None, |document| document.id.encode()))
+}
+
+/// Why a document could not be read. The file itself is kept.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct DocumentFailure {
+    /// The reason, for programs.
+    pub code: String,
+    /// The reason, for people, and what they can do about it.
+    pub message: String,
+    /// Whether `documentRetry` may help without a change to the file.
+    pub retryable: bool,
+}
+
+/// A signature on a note.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct DocumentSignature {
+    /// Typed, opaque id.
+    pub id: SignatureId,
+    /// Who signed.
+    pub signer_id: UserId,
+    /// When.
+    pub signed_at: DateTime<Utc>,
+    /// SHA-256 of the content signed, in hexadecimal.
+    pub content_sha256: String,
+    /// Whether the note is still what was signed, and the server's seal on it is genuine. False is a reason for alarm.
+    pub valid: bool,
+}
+
+user_error!(
+    /// Why an operation on documents was refused.
+    DocumentUserError(Refusal)
+);
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl From<CheckedSignature> for DocumentSignature {
+    fn from(checked: CheckedSignature) -> Self {
+        let CheckedSignature { row, valid } = checked;
+        Self {
+            id: row.id,
+            signer_id: row.user_id,
+            signed_at: row.signed_at,
+            content_sha256: hex(&row.content_sha256),
+            valid,
+        }
+    }
+}
+
+/// What the code of a failure says. One that is not known here comes from a newer server.
+fn failure(code: String) -> DocumentFailure {
+    let known = ExtractionError::from_code(&code);
+    let unknown = "The file could not be read.";
+    DocumentFailure {
+        message: known.map_or(unknown, ExtractionError::reason).to_owned(),
+        retryable: known.is_none_or(ExtractionError::is_retryable),
+        code,
+    }
+}
+
+impl From<model::Document> for Document {
+    fn from(document: model::Document) -> Self {
+        Self {
+            id: document.id,
+            origin: document.origin,
+            kind: document.kind,
+            title: document.title.into_revealed(),
+            file_name: document.file_name.map(Phi::into_revealed),
+            mime_type: document.mime_type,
+            size_bytes: document.size_bytes,
+            sha256: hex(&document.sha256),
+            author_id: document.author_id,
+            document_date: document.document_date,
+            status: document.status,
+            failure: document.failure_code.map(failure),
+            note_state: document.note_state,
+            signed_at: document.signed_at,
+            page_count: document.page_count,
+            passage_count: document.chunk_count,
+            ready_at: document.ready_at,
+            version: document.version,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
+            patient_ids: document.patient_ids,
+            addendum_to_id: document.addendum_to,
+        }
+    }
+}

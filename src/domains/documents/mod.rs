@@ -1,0 +1,24 @@
+//! Uploaded files and authored notes: stored, linked to patients, signed, downloaded.
+//!
+//! Invariants: a file is encrypted before it reaches the store, its kind is told from its bytes, and an upload is
+//! acknowledged only when its row has committed; a draft is seen by its author alone; a signed note never changes,
+//! by the database's own trigger, and is only added to; administrative roles see administrative kinds and nothing of
+//! the others, not even that they exist; a restricted therapist sees documents of charts open to them, by the
+//! database's own policy.
+//!
+//! Knows nothing of visits, claims or messages. How text gets out of a file is
+//! told in `processing`, how it is found in `search`; the rest only queues a document for them.
+
+pub mod graphql;
+pub mod loaders;
+pub mod model;
+pub mod policy;
+pub mod processing;
+mod repository;
+mod sealing;
+pub mod search;
+pub mod service;
+mod signing;
+mod validation;
+#[cfg(test)]
+mod tests;

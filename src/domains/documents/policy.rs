@@ -1,0 +1,104 @@
+//! Who may do what to documents. What is not listed is not allowed.
+//!
+//! Two conditions come on top: a kind that is not administrative needs [`READ_CLINICAL`] whatever is done to the
+//! document, and a draft is its author's alone.
+
+use super::model::DocumentKind;
+use crate::access::{Action, Read, Role, Tx};
+use crate::error::{Error, Result};
+use Role::{
+    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, SocialWorker, Technician,
+    Therapist,
+};
+
+/// Those who treat patients.
+const CLINICIANS: &[Role] = &[CaseManager, Nurse, Pharmacist, Physician, SocialWorker, Technician, Therapist];
+
+/// Those who deal with documents at all. A privacy officer reviews who saw what, and needs no content for it.
+const STAFF: &[Role] = &[
+    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, SocialWorker, Technician,
+    Therapist,
+];
+
+/// Sees documents of administrative kinds.
+pub const READ: Action = Action::roles("documents.read", STAFF);
+
+/// Sees documents of every kind.
+pub const READ_CLINICAL: Action = Action::roles("documents.read_clinical", CLINICIANS);
+
+/// Fetches the file of a document.
+pub const DOWNLOAD: Action = Action::roles("documents.download", STAFF);
+
+/// Uploads a file.
+pub const UPLOAD: Action = Action::roles("documents.upload", STAFF);
+
+/// Changes title, kind and date.
+pub const UPDATE: Action = Action::roles("documents.update", STAFF);
+
+/// Says which patients a document is about.
+pub const LINK: Action = Action::roles("documents.link", STAFF);
+
+/// Has a failed document read again.
+pub const RETRY: Action = Action::roles("documents.retry", STAFF);
+
+/// Writes notes and addenda, and declares them final.
+pub const NOTE_WRITE: Action = Action::roles("documents.note.write", CLINICIANS);
+
+/// Signs a note of one's own.
+pub const NOTE_SIGN: Action = Action::roles("documents.note.sign", CLINICIANS);
+
+/// Searches documents of administrative kinds; of every kind with [`READ_CLINICAL`].
+pub const SEARCH: Action = Action::roles("documents.search", STAFF);
+
+/// Brings a document into search.
+pub const PROCESS: Action = Action::system("documents.process");
+
+/// Prepares passages for another embedding model, and clears up after one.
+pub const REEMBED: Action = Action::system("documents.reembed");
+
+/// Registers an embedding model, or lets another one serve.
+pub const MODEL_CHANGE: Action = Action::system("documents.model_change");
+
+/// Removes files that no document names.
+pub const SWEEP: Action = Action::system("documents.sweep");
+
+/// Every action of the domain, for the permission matrix.
+pub const ALL: &[&Action] = &[
+    &READ, &READ_CLINICAL, &DOWNLOAD, &UPLOAD, &UPDATE, &LINK, &RETRY, &NOTE_WRITE, &NOTE_SIGN, &SEARCH, &PROCESS,
+    &REEMBED, &MODEL_CHANGE, &SWEEP,
+];
+
+/// Kinds that clerks and billers work with; they say little of a person's health.
+pub const ADMINISTRATIVE: &[DocumentKind] =
+    &[DocumentKind::InsuranceDocument, DocumentKind::ConsentForm, DocumentKind::Referral, DocumentKind::Other];
+
+/// An open door that can be asked what its actor may.
+pub trait Door {
+    /// Whether one more action is allowed.
+    fn allows(&self, action: &'static Action) -> bool;
+}
+
+impl Door for Read {
+    fn allows(&self, action: &'static Action) -> bool {
+        self.may(action)
+    }
+}
+
+impl Door for Tx {
+    fn allows(&self, action: &'static Action) -> bool {
+        self.may(action)
+    }
+}
+
+/// The kinds this actor may know of. Every query on documents, and on what is derived from them, is narrowed by it.
+pub fn readable_kinds(door: &impl Door) -> &'static [DocumentKind] {
+    if door.allows(&READ_CLINICAL) { DocumentKind::ALL } else { ADMINISTRATIVE }
+}
+
+/// Lets a kind pass that the actor may give to a document.
+///
+/// # Errors
+/// [`Error::Forbidden`].
+pub fn require_kind(door: &impl Door, kind: DocumentKind) -> Result<()> {
+    if readable_kinds(door).contains(&kind) { Ok(()) } else { Err(Error::Forbidden(READ_CLINICAL.name)) }
+}

@@ -1,0 +1,263 @@
+//! The jobs that bring one document into search.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
+use serde::Deserialize;
+use serde_json::json;
+use tokio_util::io::StreamReader;
+
+use super::passages::{self, Prepared};
+use super::{PROCESSING_FAILED, fault, models, repository, unembedded};
+use crate::access::{RequestContext, Subject};
+use crate::crypto::FacilityKeys;
+use crate::domains::documents::model::{BodyRow, DocumentStatus, NoteState};
+use crate::domains::documents::{policy, sealing};
+use crate::embedding::Provider;
+use crate::error::Error;
+use crate::extraction::{Extracted, ExtractionError, FileKind, Page, agrees};
+use crate::ids::DocumentId;
+use crate::jobs::{Failure, Handler, Job};
+use crate::storage::FileRef;
+
+/// Reads the file of an upload.
+pub(super) struct FromFile;
+/// Takes the text of a note.
+pub(super) struct FromNote;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    document_id: DocumentId,
+}
+
+/// Why a document does not get into search this time.
+enum Halt {
+    /// The file is at fault; the document becomes failed and the job is done.
+    File(ExtractionError),
+    /// Something that may pass.
+    Ours(Failure),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Ours(error.into())
+    }
+}
+
+/// A document to be brought into search.
+struct Source {
+    id: DocumentId,
+    /// Of the content the text comes from: another one when it is stored means that the document changed.
+    sha256: Vec<u8>,
+    keys: Arc<FacilityKeys>,
+    content: Content,
+}
+
+enum Content {
+    File { file: FileRef, kind: FileKind },
+    Text(Page),
+}
+
+impl Handler for FromFile {
+    fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
+        async move {
+            let id = payload(job)?;
+            let done = match open_file(&ctx, id).await {
+                Ok(None) => Ok(()),
+                Ok(Some(source)) => process(&ctx, source).await,
+                Err(halt) => Err(halt),
+            };
+            conclude(&ctx, job, id, done).await
+        }
+        .boxed()
+    }
+}
+
+impl Handler for FromNote {
+    fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
+        async move {
+            let id = payload(job)?;
+            let done = match open_note(&ctx, id).await {
+                Ok(None) => Ok(()),
+                Ok(Some(source)) => process(&ctx, source).await,
+                Err(halt) => Err(halt),
+            };
+            conclude(&ctx, job, id, done).await
+        }
+        .boxed()
+    }
+}
+
+fn payload(job: &Job) -> Result<DocumentId, Failure> {
+    let payload: Result<Payload, _> = serde_json::from_value(job.payload.clone());
+    payload.map(|payload| payload.document_id).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
+}
+
+/// Says on the document how it ended, where it does not say so already.
+async fn conclude(ctx: &RequestContext, job: &Job, id: DocumentId, done: Result<(), Halt>) -> Result<(), Failure> {
+    match done {
+        Ok(()) => Ok(()),
+        Err(Halt::File(error)) => Ok(set_status(ctx, id, DocumentStatus::Failed, Some(error.code())).await?),
+        Err(Halt::Ours(failure)) => {
+            if job.attempt >= job.max_attempts || matches!(failure, Failure::Permanent(_)) {
+                set_status(ctx, id, DocumentStatus::Failed, Some(PROCESSING_FAILED)).await?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// `None` when the document is gone or is a note.
+async fn open_file(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source>, Halt> {
+    let read = ctx.read(&policy::PROCESS).await?;
+    let Some(row) = repository::find_file(read.db()?, ctx.facility(), id).await? else { return Ok(None) };
+    let keys = read.keys().await?;
+    let Some(file) = sealing::open_file(ctx, &keys, &row)? else { return Ok(None) };
+    let document = sealing::open_document(ctx, &keys, row.document)?;
+    let kind = FileKind::ALL.iter().copied().find(|kind| kind.mime() == document.mime_type).unwrap_or(FileKind::Other);
+    // The transaction is given up before the long work: the database ends idle ones.
+    ctx.finish().await?;
+    let name = document.file_name.as_ref().map_or("", |name| name.reveal_str());
+    if !agrees(None, name, kind) {
+        return Err(Halt::File(ExtractionError::ContentMismatch));
+    }
+    Ok(Some(Source { id, sha256: document.sha256, keys, content: Content::File { file, kind } }))
+}
+
+/// `None` when the note is gone, is a draft, or is an upload.
+async fn open_note(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source>, Halt> {
+    let read = ctx.read(&policy::PROCESS).await?;
+    let Some(row) = repository::find_note(read.db()?, ctx.facility(), id).await? else { return Ok(None) };
+    if !matches!(row.document.note_state, Some(NoteState::Final | NoteState::Signed)) {
+        return Ok(None);
+    }
+    let keys = read.keys().await?;
+    let body = BodyRow { id, body_ciphertext: row.body_ciphertext };
+    let Some(text) = sealing::open_body(&keys, &body)? else { return Ok(None) };
+    let document = sealing::open_document(ctx, &keys, row.document)?;
+    ctx.finish().await?;
+    // PostgreSQL's text knows no NUL; a space keeps every character at its place.
+    let text = text.into_revealed().replace('\0', " ");
+    Ok(Some(Source { id, sha256: document.sha256, keys, content: Content::Text(Page { number: None, text }) }))
+}
+
+/// Text, passages, vectors, terms; then all of it stored at once.
+async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
+    let Source { id, sha256, keys, content } = source;
+    let (pages, page_count) = match content {
+        Content::Text(page) => (vec![page], None),
+        Content::File { file, kind } => {
+            set_status(ctx, id, DocumentStatus::Extracting, None).await?;
+            let extracted = extract(ctx, &file, kind).await?;
+            let paged = extracted.pages.iter().any(|page| page.number.is_some());
+            let count = paged.then(|| i32::try_from(extracted.pages.len()).unwrap_or(i32::MAX));
+            (extracted.pages, count)
+        }
+    };
+    set_status(ctx, id, DocumentStatus::Embedding, None).await?;
+    let (model, provider) = serving(ctx).await?;
+    let passages = passages::cut(&*provider, pages).await.map_err(|error| Halt::Ours(unembedded(&error)))?;
+    let vectors = {
+        let texts: Vec<&str> = passages.iter().map(|passage| passage.text.reveal_str()).collect();
+        passages::embed(&*provider, &texts).await.map_err(|error| Halt::Ours(unembedded(&error)))?
+    };
+    let read = ctx.read(&policy::PROCESS).await?;
+    let terms = passages::terms(read.db()?, &keys, &passages).await?;
+    ctx.finish().await?;
+    let prepared = passages::prepare(&keys, passages, terms, vectors)?;
+    store(ctx, Stored { id, sha256, model, page_count, prepared }).await.map_err(Halt::Ours)
+}
+
+async fn extract(ctx: &RequestContext, file: &FileRef, kind: FileKind) -> Result<Extracted, Halt> {
+    let content = ctx.app().storage.get(file).await.map_err(|error| {
+        tracing::warn!(%error, "a file to be read could not be fetched");
+        Halt::Ours(Failure::Transient("FILE_UNAVAILABLE"))
+    })?;
+    let content = StreamReader::new(content.map_err(std::io::Error::other));
+    ctx.app().extractor.extract(kind, content).await.map_err(|error| {
+        if error.is_retryable() { Halt::Ours(Failure::Transient("EXTRACTION_UNAVAILABLE")) } else { Halt::File(error) }
+    })
+}
+
+async fn serving(ctx: &RequestContext) -> Result<(i16, Arc<dyn Provider>), Halt> {
+    let read = ctx.read(&policy::PROCESS).await?;
+    let model = models::serving(read.db()?).await?;
+    ctx.finish().await?;
+    Ok((model.id, models::provider(ctx.app(), &model)?))
+}
+
+/// Everything a document leaves behind for search.
+struct Stored {
+    id: DocumentId,
+    sha256: Vec<u8>,
+    model: i16,
+    page_count: Option<i32>,
+    prepared: Vec<Prepared>,
+}
+
+async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
+    let outcome = ctx
+        .write(&policy::PROCESS)
+        .run::<Ending, Infallible, _, _>(|tx| async move {
+            let Stored { id, sha256, model, page_count, prepared } = stored;
+            let (db, facility, now) = (tx.db()?, tx.ctx().facility(), tx.ctx().now());
+            match repository::hold_content(db, facility, id).await? {
+                None => return Ok(Ending::Gone),
+                Some(current) if current != sha256 => return Ok(Ending::Changed),
+                Some(_) => {}
+            }
+            let held = models::hold(db).await?;
+            if !held.iter().any(|held| held.id == model && held.state == "serving") {
+                return Ok(Ending::OtherModel);
+            }
+            let chunk_count = i32::try_from(prepared.len()).unwrap_or(i32::MAX);
+            repository::replace(db, facility, id, model, prepared).await?;
+            repository::set_ready(db, facility, id, page_count, chunk_count, now).await?;
+            // The model being prepared lacks these passages from now on.
+            for next in held.iter().filter(|held| held.id != model) {
+                models::reembed_later(&tx, next.id).await?;
+            }
+            tx.audit(Subject::of(id), json!({ "status": DocumentStatus::Ready.as_str(), "passages": chunk_count }));
+            Ok(Ending::Stored)
+        })
+        .await
+        .map_err(fault)?;
+    match outcome {
+        Ending::Stored | Ending::Gone => Ok(()),
+        Ending::Changed => Err(Failure::Transient("DOCUMENT_CHANGED")),
+        Ending::OtherModel => Err(Failure::Transient("MODEL_CHANGED")),
+    }
+}
+
+/// How storing ended.
+#[derive(serde::Serialize, Deserialize)]
+enum Ending {
+    Stored,
+    /// The document is not there any more.
+    Gone,
+    /// Its content is another one.
+    Changed,
+    /// Another model serves by now.
+    OtherModel,
+}
+
+async fn set_status(
+    ctx: &RequestContext,
+    id: DocumentId,
+    status: DocumentStatus,
+    failure: Option<&'static str>,
+) -> Result<(), Error> {
+    let written = ctx
+        .write(&policy::PROCESS)
+        .run::<(), Infallible, _, _>(|tx| async move {
+            let ctx = tx.ctx();
+            repository::set_status(tx.db()?, ctx.facility(), id, status, failure, ctx.now()).await?;
+            tx.audit(Subject::of(id), json!({ "status": status.as_str(), "failure": failure }));
+            Ok(())
+        })
+        .await;
+    written.map_err(fault)
+}

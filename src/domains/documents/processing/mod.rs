@@ -1,0 +1,58 @@
+//! From a stored document to what search reads: text, passages, vectors, terms.
+//!
+//! Invariants: what search reads of a document is replaced in one transaction, so a search sees all of it or none;
+//! doing a job twice leaves what doing it once leaves; nothing of the text is stored in clear; a document whose file
+//! is at fault becomes failed with a reason, and one that we fail on is tried again before it does. While another
+//! model is prepared the old one serves, and they change places in one transaction when no passage lacks a vector.
+//!
+//! Knows nothing of permissions of people: jobs act as the system, in the facility they were queued in.
+
+mod document;
+pub mod models;
+mod passages;
+mod reembed;
+mod repository;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+pub(super) use passages::open_text;
+
+use super::service;
+use crate::embedding::EmbeddingError;
+use crate::error::{Error, Stop};
+use crate::jobs::{Failure, Handlers};
+
+/// The `failure_code` of a document that we fail on again and again; all others are codes of
+/// [`ExtractionError`](crate::extraction::ExtractionError).
+pub const PROCESSING_FAILED: &str = "processing_failed";
+
+/// Gives the passages of a facility vectors of the model being prepared. Payload: `{"modelId": …}`.
+pub const REEMBED: &str = "documents.reembed";
+/// Removes the vectors of a retired model from a facility. Payload: `{"modelId": …}`.
+pub const DROP_VECTORS: &str = "documents.drop_vectors";
+
+/// Adds the jobs of this part of the domain.
+pub fn register_handlers(handlers: &mut Handlers) {
+    handlers.insert(service::EXTRACT_JOB, Arc::new(document::FromFile));
+    handlers.insert(service::INDEX_NOTE_JOB, Arc::new(document::FromNote));
+    handlers.insert(REEMBED, Arc::new(reembed::Reembed));
+    handlers.insert(DROP_VECTORS, Arc::new(reembed::DropVectors));
+}
+
+/// Nothing here is refused: a job has no user who could mend anything.
+fn fault(stop: Stop<Infallible>) -> Error {
+    match stop {
+        Stop::Error(error) => error,
+        Stop::Refused(refused) => match refused.first() {
+            Some(one) => match one.code {},
+            None => Error::internal("a refusal without a reason"),
+        },
+    }
+}
+
+/// A model's error as a job's. Trying again helps also against a model that is put in place later.
+fn unembedded(error: &EmbeddingError) -> Failure {
+    tracing::warn!(%error, "passages could not be embedded");
+    Failure::Transient("EMBEDDING_UNAVAILABLE")
+}

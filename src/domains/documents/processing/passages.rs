@@ -1,0 +1,135 @@
+//! Text to passages: cut to the size the model reads, each with its vector and its hashed lexemes. Touches the
+//! database only for PostgreSQL's own lexer, and stores nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diesel_async::AsyncPgConnection;
+
+use super::repository;
+use crate::crypto::{ColumnId, FacilityKeys};
+use crate::embedding::{EmbeddingError, Priority, Provider};
+use crate::error::Result;
+use crate::extraction::Page;
+use crate::ids::{ChunkId, TypedId as _, new_id};
+use crate::phi::Phi;
+
+const TEXT: ColumnId = ColumnId::new("document_chunks", "text");
+
+/// Passages embedded at once: some seconds of work, after which a stopped job stops.
+pub(super) const EMBED_BATCH: usize = 64;
+
+/// A passage of a document.
+#[derive(Debug)]
+pub(super) struct Passage {
+    /// From 1; `None` for text without pages.
+    pub page: Option<i32>,
+    /// In the text of the page, in Unicode scalar values.
+    pub start_char: i32,
+    pub end_char: i32,
+    pub text: Phi<String>,
+}
+
+/// A hashed lexeme of a passage and how often it occurs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TermCount {
+    pub term: i64,
+    pub frequency: i16,
+}
+
+/// A passage ready to be stored.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub id: ChunkId,
+    pub page: Option<i32>,
+    pub start_char: i32,
+    pub end_char: i32,
+    pub text_ciphertext: Vec<u8>,
+    /// Lexemes in the passage, repeated ones counted each time.
+    pub term_count: i32,
+    pub terms: Vec<TermCount>,
+    pub vector: Vec<f32>,
+}
+
+/// Cuts pages into passages, in reading order. A passage never spans two pages, so that it can be shown on one.
+pub(super) async fn cut(provider: &dyn Provider, pages: Vec<Page>) -> Result<Vec<Passage>, EmbeddingError> {
+    let mut passages = Vec::new();
+    for page in pages {
+        let number = page.number.and_then(|number| i32::try_from(number).ok());
+        let text: Arc<str> = page.text.into();
+        for chunk in provider.chunk(Arc::clone(&text)).await? {
+            let Some(piece) = text.get(chunk.start_byte..chunk.end_byte) else { continue };
+            passages.push(Passage {
+                page: number,
+                start_char: i32::try_from(chunk.start_char).unwrap_or(i32::MAX),
+                end_char: i32::try_from(chunk.end_char).unwrap_or(i32::MAX),
+                text: Phi::new(piece.to_owned()),
+            });
+        }
+    }
+    Ok(passages)
+}
+
+/// Vectors of texts in their order, a batch at a time.
+pub(super) async fn embed(provider: &dyn Provider, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+    let mut vectors = Vec::with_capacity(texts.len());
+    for batch in texts.chunks(EMBED_BATCH) {
+        let batch = batch.iter().map(|text| (*text).to_owned()).collect();
+        vectors.extend(provider.embed(batch, Priority::Document).await?);
+    }
+    Ok(vectors)
+}
+
+/// The hashed lexemes of each passage, in their order.
+pub(super) async fn terms(db: &AsyncPgConnection, keys: &FacilityKeys, passages: &[Passage]) -> Result<Vec<Vec<TermCount>>> {
+    let texts = passages.iter().map(|passage| passage.text.reveal_str()).collect();
+    let mut counted: Vec<HashMap<i64, i32>> = passages.iter().map(|_| HashMap::new()).collect();
+    for found in repository::lexemes(db, texts).await? {
+        if let Some(of_passage) = usize::try_from(found.position).ok().and_then(|position| counted.get_mut(position)) {
+            // Two lexemes of one hash count as one: the key of a term is its hash.
+            *of_passage.entry(keys.index.lexeme(&found.lexeme)).or_default() += found.frequency;
+        }
+    }
+    let sorted = counted.into_iter().map(|of_passage| {
+        let mut terms: Vec<TermCount> = of_passage
+            .into_iter()
+            .map(|(term, frequency)| TermCount { term, frequency: i16::try_from(frequency).unwrap_or(i16::MAX) })
+            .collect();
+        terms.sort_unstable_by_key(|found| found.term);
+        terms
+    });
+    Ok(sorted.collect())
+}
+
+/// Puts passages, lexemes and vectors together, the text encrypted.
+pub(super) fn prepare(
+    keys: &FacilityKeys,
+    passages: Vec<Passage>,
+    terms: Vec<Vec<TermCount>>,
+    vectors: Vec<Vec<f32>>,
+) -> Result<Vec<Prepared>> {
+    let parts = passages.into_iter().zip(terms).zip(vectors);
+    parts
+        .map(|((passage, terms), vector)| {
+            let id: ChunkId = new_id();
+            Ok(Prepared {
+                id,
+                page: passage.page,
+                start_char: passage.start_char,
+                end_char: passage.end_char,
+                text_ciphertext: keys.fields.encrypt_text(TEXT, id.uuid(), &passage.text)?,
+                term_count: terms.iter().map(|found| i32::from(found.frequency)).sum(),
+                terms,
+                vector,
+            })
+        })
+        .collect()
+}
+
+/// The text of a stored passage.
+///
+/// # Errors
+/// When it was changed, or its key is gone.
+pub(in crate::domains::documents) fn open_text(keys: &FacilityKeys, id: ChunkId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(TEXT, id.uuid(), sealed)?)
+}

@@ -1,0 +1,157 @@
+//! Search in the API.
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use chrono::NaiveDate;
+
+use super::model::{DocumentSearchMode, Hit, Search, Stretch};
+use super::service;
+use crate::domains::documents::graphql::Document;
+use crate::domains::documents::loaders::DocumentLoader;
+use crate::domains::documents::model::DocumentKind;
+use crate::error::Result;
+use crate::graphql::connection::PageInfo;
+use crate::graphql::loaders::LoadError;
+use crate::graphql::request::request;
+use crate::ids::{ChunkId, DocumentId, PatientId, TypedId as _, UserId};
+use crate::pagination::PageRequest;
+use crate::phi::Phi;
+
+/// A page of search results, best first.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentSearchConnection {
+    /// The page.
+    pub edges: Vec<DocumentSearchEdge>,
+    /// Where the page stands. At most 200 results can be paged through.
+    pub page_info: PageInfo,
+}
+
+/// A search result with its cursor.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentSearchEdge {
+    /// Opaque; give it as `after` of the same search to go on from here.
+    pub cursor: String,
+    /// The result.
+    pub node: DocumentSearchHit,
+}
+
+/// A passage that answers a search.
+#[derive(Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct DocumentSearchHit {
+    /// Sum over both rankings of 1 / (60 + rank). Comparable within one search only.
+    pub score: f64,
+    /// Place in the ranking by meaning, from 1; null when it is not among its 100 best or was not asked for.
+    pub semantic_rank: Option<i32>,
+    /// Place in the ranking by words, from 1; null when it is not among its 100 best or was not asked for.
+    pub lexical_rank: Option<i32>,
+    /// The passage.
+    pub passage: DocumentPassage,
+    #[graphql(skip)]
+    document_id: DocumentId,
+}
+
+#[ComplexObject]
+impl DocumentSearchHit {
+    /// The document the passage is from; null when it cannot be seen any more. Needs `documents.read`.
+    async fn document(&self, ctx: &Context<'_>) -> Result<Option<Document>, LoadError> {
+        let loader = ctx.data_unchecked::<DataLoader<DocumentLoader>>();
+        Ok(loader.load_one(self.document_id).await?.map(Into::into))
+    }
+}
+
+/// A stretch of a document, as long as search reads at once. Needs `documents.search`.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentPassage {
+    /// Typed, opaque id. A passage gets another one when its document is processed anew.
+    pub id: ChunkId,
+    /// The text.
+    pub text: String,
+    /// Page of the file it stands on, from 1; null for text without pages.
+    pub page: Option<i32>,
+    /// 0, 1, 2 … in the document.
+    pub position: i32,
+    /// First character in the text of the page, or of the document where there are no pages; in Unicode scalar values.
+    pub start_char: i32,
+    /// The character after its last.
+    pub end_char: i32,
+    /// Words of the passage that the query has too, in any grammatical form.
+    pub highlights: Vec<DocumentHighlight>,
+}
+
+/// A word to be marked.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentHighlight {
+    /// Its first character in the text of the passage, in Unicode scalar values.
+    pub start: i32,
+    /// The character after its last.
+    pub end: i32,
+}
+
+impl From<Stretch> for DocumentHighlight {
+    fn from(stretch: Stretch) -> Self {
+        let place = |place| i32::try_from(place).unwrap_or(i32::MAX);
+        Self { start: place(stretch.start), end: place(stretch.end) }
+    }
+}
+
+impl From<Hit> for DocumentSearchEdge {
+    fn from(hit: Hit) -> Self {
+        Self {
+            cursor: hit.chunk.encode(),
+            node: DocumentSearchHit {
+                score: hit.score,
+                semantic_rank: hit.semantic_rank,
+                lexical_rank: hit.lexical_rank,
+                document_id: hit.document,
+                passage: DocumentPassage {
+                    id: hit.chunk,
+                    text: hit.text.into_revealed(),
+                    page: hit.page,
+                    position: hit.position,
+                    start_char: hit.start_char,
+                    end_char: hit.end_char,
+                    highlights: hit.highlights.into_iter().map(Into::into).collect(),
+                },
+            },
+        }
+    }
+}
+
+/// Queries of search.
+#[derive(Debug, Default)]
+pub struct DocumentSearchQuery;
+
+#[Object]
+impl DocumentSearchQuery {
+    /// Passages of documents that answer a question, best first: by meaning, by words, or by both. Finds what the
+    /// caller may open, of kinds the role may read. Needs `documents.search`.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn document_search(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is looked for, 1 to 1,000 characters. It is not logged.")] query: String,
+        #[graphql(desc = "Only documents about this patient; of all patients when left out.")] patient_id: Option<PatientId>,
+        #[graphql(desc = "Only documents of these kinds; of all when left out or empty.")] kinds: Option<Vec<DocumentKind>>,
+        #[graphql(desc = "Only documents about this day or a later one.")] from: Option<NaiveDate>,
+        #[graphql(desc = "Only documents about this day or an earlier one.")] to: Option<NaiveDate>,
+        #[graphql(desc = "Only documents by these users; by all when left out or empty.")] authors: Option<Vec<UserId>>,
+        #[graphql(desc = "How to search.", default_with = "DocumentSearchMode::Hybrid")] mode: DocumentSearchMode,
+        #[graphql(desc = "Results to return, 1 to 100; 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
+    ) -> Result<DocumentSearchConnection> {
+        let request = request(ctx)?;
+        let page = PageRequest::parse(first, after.as_deref())?;
+        let (kinds, authors) = (kinds.unwrap_or_default(), authors.unwrap_or_default());
+        let search = Search { query: Phi::new(query), mode, patient: patient_id, kinds, from, to, authors };
+        let found = service::search(request, &search, page).await?;
+        let edges: Vec<DocumentSearchEdge> = found.rows.into_iter().map(Into::into).collect();
+        let page_info = PageInfo {
+            has_next_page: found.has_next,
+            has_previous_page: page.after.is_some(),
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+        };
+        Ok(DocumentSearchConnection { edges, page_info })
+    }
+}

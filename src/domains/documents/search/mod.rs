@@ -1,0 +1,18 @@
+//! Search over the passages of documents: by meaning, by words, or by both.
+//!
+//! Invariants: a search reads one facility and what its actor may read there, by the database's own policies and by
+//! the kinds the role is granted; the filters hold before the best are taken, not after; the words of a query reach
+//! the model and PostgreSQL's lexer and nothing else: no log, no audit row, no index. A number of statements that
+//! does not grow with the page.
+//!
+//! Knows nothing of how passages came to be.
+
+mod fusion;
+pub mod graphql;
+mod highlight;
+pub mod model;
+mod repository;
+pub mod service;
+
+#[doc(hidden)]
+pub use repository::{LEXICAL, SEMANTIC};

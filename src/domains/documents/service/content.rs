@@ -1,0 +1,80 @@
+//! Fetching the file of a document: a short-lived link, and what it opens.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::sight;
+use crate::access::{Actor, RequestContext, Subject};
+use crate::crypto::signed_url::{LinkClaims, LinkPurpose};
+use crate::domains::documents::{policy, repository, sealing};
+use crate::error::{Error, Result};
+use crate::ids::{DocumentId, TypedId as _};
+use crate::phi::Phi;
+use crate::storage::Content;
+
+/// How long a link opens its document.
+const LINK_MINUTES: i64 = 5;
+
+/// A file about to be sent.
+pub struct Download {
+    /// As sniffed when it was uploaded.
+    pub mime_type: String,
+    pub file_name: Phi<String>,
+    pub size_bytes: i64,
+    /// Decrypted and verified as it is read; an error ends it before its last piece.
+    pub content: Content,
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+    }
+}
+
+/// A link for this user and session alone, as a path with a token. It opens nothing by itself: whoever follows it is
+/// asked for the permission again.
+///
+/// # Errors
+/// A denial.
+pub async fn download_link(ctx: &RequestContext, id: DocumentId) -> Result<String> {
+    ctx.read(&policy::DOWNLOAD).await?;
+    let Actor::User { user, session } = ctx.parts().actor else { return Err(Error::Unauthenticated) };
+    let claims = LinkClaims {
+        purpose: LinkPurpose::Download,
+        document: id.uuid(),
+        facility: ctx.facility().uuid(),
+        user: user.uuid(),
+        session: session.uuid(),
+    };
+    let token = ctx.app().links.issue(&claims, ctx.now(), TimeDelta::minutes(LINK_MINUTES))?;
+    Ok(format!("/documents/{id}/content?token={token}"))
+}
+
+/// Opens the file of an upload. The download is on record before this returns.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such document for the caller, or it is a note; a fault when the file is missing
+/// or was changed.
+pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Download> {
+    let read = ctx.read(&policy::DOWNLOAD).await?;
+    let row = repository::find_file(read.db()?, sight(ctx, &read), id).await?.ok_or(Error::NotFound)?;
+    let keys = read.keys().await?;
+    let file = sealing::open_file(ctx, &keys, &row)?.ok_or(Error::NotFound)?;
+    let document = sealing::open_document(ctx, &keys, row.document)?;
+    let subject = Subject::of(id);
+    if document.patient_ids.is_empty() {
+        ctx.note(&policy::DOWNLOAD, subject, json!({}));
+    }
+    for patient in &document.patient_ids {
+        ctx.note(&policy::DOWNLOAD, subject.in_record_of(*patient), json!({}));
+    }
+    drop(read);
+    ctx.finish().await?;
+    let content = ctx.app().storage.get(&file).await?;
+    Ok(Download {
+        mime_type: document.mime_type,
+        file_name: document.file_name.unwrap_or_default(),
+        size_bytes: document.size_bytes,
+        content,
+    })
+}

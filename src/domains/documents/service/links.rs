@@ -1,0 +1,85 @@
+//! Which patients a document is about.
+
+use serde_json::json;
+
+use super::{changeable, stale};
+use crate::access::{Once, RequestContext, Subject, Tx};
+use crate::domains::documents::model::{DocumentChanges, Refusal};
+use crate::domains::documents::{policy, repository, validation};
+use crate::error::Stop;
+use crate::ids::{DocumentId, PatientId};
+
+/// Links a document to patients. Those linked already stay linked.
+///
+/// # Errors
+/// Refused when a chart is not open to the caller, the version is stale or the note is signed.
+pub async fn link_patients(
+    ctx: &RequestContext,
+    id: DocumentId,
+    expected_version: i32,
+    patients: Vec<PatientId>,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
+    let patients = validation::patients(patients)?;
+    ctx.write(&policy::LINK)
+        .once(once)
+        .run(|tx| async move {
+            changeable(&tx, id).await?;
+            touch(&tx, id, expected_version).await?;
+            link_new(&tx, id, &patients).await?;
+            for patient in &patients {
+                tx.audit(Subject::of(id).in_record_of(*patient), json!({ "linked": true }));
+            }
+            Ok(id)
+        })
+        .await
+}
+
+/// Takes a patient off a document. A note keeps at least one.
+///
+/// # Errors
+/// Refused when it was not linked, the version is stale, the note is signed or would be about nobody.
+pub async fn unlink_patient(
+    ctx: &RequestContext,
+    id: DocumentId,
+    expected_version: i32,
+    patient: PatientId,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
+    ctx.write(&policy::LINK)
+        .once(once)
+        .run(|tx| async move {
+            let row = changeable(&tx, id).await?;
+            touch(&tx, id, expected_version).await?;
+            if row.note_state.is_some() && row.patient_ids == [patient] {
+                return Err(Stop::refuse(Refusal::Invalid, &["input", "patientId"], "a note must be about someone"));
+            }
+            if !repository::unlink(tx.db()?, tx.ctx().facility(), id, patient).await? {
+                return Err(not_found(&["input", "patientId"]));
+            }
+            tx.audit(Subject::of(id).in_record_of(patient), json!({ "linked": false }));
+            Ok(id)
+        })
+        .await
+}
+
+/// Raises the version: a signature covers the patients, so linking and signing must not pass each other.
+async fn touch(tx: &Tx, id: DocumentId, expected_version: i32) -> Result<(), Stop<Refusal>> {
+    let changes = DocumentChanges { updated_at: Some(tx.ctx().now()), ..DocumentChanges::default() };
+    let touched = repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, changes).await?;
+    if touched { Ok(()) } else { Err(stale()) }
+}
+
+/// Links a document in a transaction that has made or checked it.
+pub(super) async fn link_new(tx: &Tx, id: DocumentId, patients: &[PatientId]) -> Result<(), Stop<Refusal>> {
+    if patients.is_empty() {
+        return Ok(());
+    }
+    let ctx = tx.ctx();
+    let open = repository::link(tx.db()?, ctx.facility(), id, patients, ctx.now()).await?;
+    if open == patients.len() { Ok(()) } else { Err(not_found(&["input", "patientIds"])) }
+}
+
+fn not_found(field: &[&'static str]) -> Stop<Refusal> {
+    Stop::refuse(Refusal::PatientNotFound, field, "there is no such patient")
+}

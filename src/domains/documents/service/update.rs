@@ -1,0 +1,78 @@
+//! Changing what is said of a document, and trying again what failed.
+
+use serde_json::json;
+
+use super::{EXTRACT_JOB, INDEX_NOTE_JOB, changeable, enqueue, sight, stale};
+use crate::access::{Once, RequestContext};
+use crate::domains::documents::model::{DocumentChanges, DocumentOrigin, DocumentStatus, Refusal, UpdateDocument};
+use crate::domains::documents::{policy, repository, sealing, validation};
+use crate::error::{Error, Stop};
+use crate::ids::DocumentId;
+
+/// Changes title, kind or date.
+///
+/// # Errors
+/// Refused when a value is malformed, the version is stale or the note is signed.
+pub async fn update_document(
+    ctx: &RequestContext,
+    id: DocumentId,
+    expected_version: i32,
+    changes: UpdateDocument,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
+    let changes = validation::update(&changes, ctx.now().date_naive())?;
+    ctx.write(&policy::UPDATE)
+        .once(once)
+        .run(|tx| async move {
+            let row = changeable(&tx, id).await?;
+            if let Some(kind) = changes.kind {
+                policy::require_kind(&tx, kind)?;
+            }
+            let keys = tx.keys().await?;
+            let seal = |title| sealing::seal_title(&keys, id, title);
+            let columns = DocumentChanges {
+                title_ciphertext: changes.title.as_ref().map(seal).transpose()?,
+                kind: changes.kind,
+                document_date: changes.document_date,
+                updated_at: Some(tx.ctx().now()),
+                ..DocumentChanges::default()
+            };
+            if !repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, columns).await? {
+                return Err(stale());
+            }
+            super::upload::audit_for(&tx, id, &row.patient_ids);
+            Ok(id)
+        })
+        .await
+}
+
+/// Has a failed document read again.
+///
+/// # Errors
+/// Refused when it has not failed.
+pub async fn retry_document(ctx: &RequestContext, id: DocumentId, once: Option<Once>) -> Result<DocumentId, Stop<Refusal>> {
+    ctx.write(&policy::RETRY)
+        .once(once)
+        .run(|tx| async move {
+            let ctx = tx.ctx();
+            let row = repository::find_by_id(tx.db()?, sight(ctx, &tx), id).await?.ok_or(Error::NotFound)?;
+            let not_failed = || Stop::refuse(Refusal::NotFailed, &["input", "id"], "the document has not failed");
+            if row.status != DocumentStatus::Failed {
+                return Err(not_failed());
+            }
+            let changes = DocumentChanges {
+                status: Some(DocumentStatus::Uploaded),
+                failure_code: Some(None),
+                updated_at: Some(ctx.now()),
+                ..DocumentChanges::default()
+            };
+            if !repository::update_if_version(tx.db()?, ctx.facility(), id, row.version, changes).await? {
+                return Err(not_failed());
+            }
+            let job = if row.origin == DocumentOrigin::Note { INDEX_NOTE_JOB } else { EXTRACT_JOB };
+            enqueue(&tx, job, id).await?;
+            tx.audit(crate::access::Subject::of(id), json!({ "failure": row.failure_code }));
+            Ok(id)
+        })
+        .await
+}

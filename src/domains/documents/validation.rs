@@ -1,0 +1,187 @@
+//! What may be stored: pure rules, no database. All faults of an input are listed at once.
+
+use std::borrow::Cow;
+
+use chrono::{Datelike as _, NaiveDate, TimeDelta};
+
+use super::model::{CreateNote, Refusal, UpdateDocument, UpdateNote, UploadDocument};
+use crate::error::{Refused, Stop};
+use crate::ids::PatientId;
+use crate::phi::Phi;
+
+const MAX_TITLE: usize = 200;
+/// Longest name a file may have on common systems, in bytes.
+const MAX_FILE_NAME_BYTES: usize = 255;
+/// Some 80 pages; longer texts are files.
+const MAX_TEXT: usize = 200_000;
+/// A group session is about a dozen people.
+const MAX_PATIENTS: usize = 50;
+/// Nothing of a living person is older; a typing error is.
+const EARLIEST_YEAR: i32 = 1900;
+/// Name of a file that has none.
+const NAMELESS: &str = "document";
+
+/// Gathers faults while values are read.
+#[derive(Default)]
+struct Faults(Vec<Refused<Refusal>>);
+
+impl Faults {
+    fn add(&mut self, field: &'static str, message: impl Into<Cow<'static, str>>) {
+        self.0.push(Refused {
+            code: Refusal::Invalid,
+            field: vec![Cow::Borrowed("input"), Cow::Borrowed(field)],
+            message: message.into(),
+        });
+    }
+
+    fn into_result(self) -> Result<(), Stop<Refusal>> {
+        if self.0.is_empty() { Ok(()) } else { Err(Stop::Refused(self.0)) }
+    }
+
+    fn title(&mut self, title: &Phi<String>) -> Phi<String> {
+        let title = title.trimmed();
+        if title.is_blank() {
+            self.add("title", "must not be empty");
+        } else if title.length_chars() > MAX_TITLE {
+            self.add("title", format!("is longer than {MAX_TITLE} characters"));
+        } else if title.reveal().chars().any(char::is_control) {
+            self.add("title", "has characters that are not printable");
+        }
+        title
+    }
+
+    fn text(&mut self, text: &Phi<String>) -> Phi<String> {
+        if text.is_blank() {
+            self.add("text", "must not be empty");
+        } else if text.length_chars() > MAX_TEXT {
+            self.add("text", format!("is longer than {MAX_TEXT} characters"));
+        } else if text.reveal().chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            self.add("text", "has characters that are not printable");
+        }
+        text.clone()
+    }
+
+    /// Tomorrow is allowed: somewhere it has begun.
+    fn date(&mut self, date: NaiveDate, today: NaiveDate) {
+        if date > today + TimeDelta::days(1) {
+            self.add("documentDate", "is in the future");
+        } else if date.year() < EARLIEST_YEAR {
+            self.add("documentDate", format!("is before {EARLIEST_YEAR}"));
+        }
+    }
+
+    fn patients(&mut self, mut patients: Vec<PatientId>) -> Vec<PatientId> {
+        patients.sort_unstable();
+        patients.dedup();
+        if patients.len() > MAX_PATIENTS {
+            self.add("patientIds", format!("names more than {MAX_PATIENTS} patients"));
+        }
+        patients
+    }
+}
+
+/// An upload that has passed.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub title: Phi<String>,
+    pub file_name: Phi<String>,
+    pub document_date: NaiveDate,
+    pub patient_ids: Vec<PatientId>,
+}
+
+/// Reads what comes with a file.
+pub(super) fn upload(new: UploadDocument, today: NaiveDate) -> Result<Upload, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    let file_name = file_name(&new.file_name);
+    let title = match new.title.and_then(|title| title.non_blank()) {
+        Some(title) => faults.title(&title),
+        None => title_of(&file_name),
+    };
+    let document_date = new.document_date.unwrap_or(today);
+    faults.date(document_date, today);
+    let patient_ids = faults.patients(new.patient_ids);
+    faults.into_result()?;
+    Ok(Upload { title, file_name, document_date, patient_ids })
+}
+
+/// The name alone, without folders or characters that could break a header or a terminal.
+pub(super) fn file_name(given: &Phi<String>) -> Phi<String> {
+    given.map_ref(|given| {
+        let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
+        let mut name: String = name.chars().filter(|c| !c.is_control() && !is_direction_mark(*c)).collect();
+        name.truncate(name.floor_char_boundary(MAX_FILE_NAME_BYTES));
+        let name = name.trim().trim_matches('.').trim();
+        if name.is_empty() { NAMELESS.to_owned() } else { name.to_owned() }
+    })
+}
+
+/// Marks that turn the reading direction, so that `exe.fdp` reads as `pdf.exe`.
+const fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The file name without its extension.
+fn title_of(file_name: &Phi<String>) -> Phi<String> {
+    file_name.map_ref(|name| {
+        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        let stem = if stem.trim().is_empty() { name } else { stem };
+        stem.chars().take(MAX_TITLE).collect()
+    })
+}
+
+/// Reads a change of a document.
+pub(super) fn update(changes: &UpdateDocument, today: NaiveDate) -> Result<UpdateDocument, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    let title = changes.title.as_ref().map(|title| faults.title(title));
+    if let Some(date) = changes.document_date {
+        faults.date(date, today);
+    }
+    faults.into_result()?;
+    Ok(UpdateDocument { title, kind: changes.kind, document_date: changes.document_date })
+}
+
+/// A note that has passed.
+#[derive(Debug)]
+pub(super) struct Note {
+    pub title: Phi<String>,
+    pub text: Phi<String>,
+    pub document_date: NaiveDate,
+    pub patient_ids: Vec<PatientId>,
+}
+
+/// Reads a new note.
+pub(super) fn note(new: CreateNote, today: NaiveDate) -> Result<Note, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    let (title, text) = (faults.title(&new.title), faults.text(&new.text));
+    let document_date = new.document_date.unwrap_or(today);
+    faults.date(document_date, today);
+    let patient_ids = faults.patients(new.patient_ids);
+    if patient_ids.is_empty() {
+        faults.add("patientIds", "must name at least one patient");
+    }
+    faults.into_result()?;
+    Ok(Note { title, text, document_date, patient_ids })
+}
+
+/// Reads a change of a draft.
+pub(super) fn note_update(changes: &UpdateNote, today: NaiveDate) -> Result<UpdateNote, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    let title = changes.title.as_ref().map(|title| faults.title(title));
+    let text = changes.text.as_ref().map(|text| faults.text(text));
+    if let Some(date) = changes.document_date {
+        faults.date(date, today);
+    }
+    faults.into_result()?;
+    Ok(UpdateNote { title, text, kind: changes.kind, document_date: changes.document_date })
+}
+
+/// Reads patients to link.
+pub(super) fn patients(patients: Vec<PatientId>) -> Result<Vec<PatientId>, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    let patients = faults.patients(patients);
+    if patients.is_empty() {
+        faults.add("patientIds", "must name at least one patient");
+    }
+    faults.into_result()?;
+    Ok(patients)
+}
