@@ -73,6 +73,8 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("facilityId", "fac"),
     ("departmentId", "dep"),
     ("documentId", "doc"),
+    ("noteId", "doc"),
+    ("authors", "usr"),
     ("documentIds", "doc"),
     ("visitId", "vis"),
     ("sessionId", "ses"),
@@ -83,11 +85,12 @@ const NAMED_ID: &[(&str, &str)] = &[
 const ALSO_GIVEN: &[(&str, &str)] = &[
     ("PatientSearchInput", "name"),
     ("BreakGlassInput", "patientId"),
+    ("NoteCreateInput", "patientIds"),
     ("PatientRegisterInput", "acceptDuplicates"),
 ];
 
 /// How a mutation that makes something is called, in the order they depend on each other.
-const MAKING: &[&str] = &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Write", "Sign", "Grant"];
+const MAKING: &[&str] = &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Finalize", "Sign", "Grant"];
 
 /// A field of a root.
 pub struct Root {
@@ -371,6 +374,9 @@ impl World {
             }
             Self::find(app, facility, &mut ids).await;
         }
+        // What is found only once it has been read.
+        crate::harness::engines::provide_model().await;
+        app.work().await;
         Self { ids, maker }
     }
 
