@@ -50,7 +50,7 @@ async fn requests_dropped_midway_leave_no_transaction_and_no_tenant() {
                 let call = async {
                     if number % 2 == 0 { client.run(LIST, json!({})).await } else { client.run(REGISTER, input).await }
                 };
-                // A client of its own: dropping the call closes its connection.
+                // Dropping the call closes its connection.
                 let _ = tokio::time::timeout(after, call).await;
             }
         })
