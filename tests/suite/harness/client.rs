@@ -34,6 +34,12 @@ impl Client {
         Self { token: Some(token), ..self.clone() }
     }
 
+    /// The same client talking to another server.
+    #[must_use]
+    pub fn at(&self, base: String) -> Self {
+        Self { base, ..self.clone() }
+    }
+
     /// The same client as a user who has signed in.
     #[must_use]
     pub fn signed_in(&self, user: anamnesis::ids::UserId, token: String) -> Self {

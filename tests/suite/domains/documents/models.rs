@@ -13,7 +13,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 
 use super::search::{found, start, write_note};
-use crate::harness::{Client, TestApp, engines};
+use crate::harness::{TestApp, engines};
 
 /// A model of four dimensions that knows whether a text speaks of ankles or of insomnia, and takes one for the other.
 async fn endpoint() -> String {
@@ -54,7 +54,7 @@ async fn the_old_model_serves_until_the_new_one_is_ready() {
     let models = engines::models().with_configured(Arc::new(HttpProvider::new(settings).unwrap()));
     let engines = Engines { models, ..engines::of(&app.app.config) };
     let (other, base) = app.another_process(engines).await;
-    let there = Client { base, ..physician.clone() };
+    let there = physician.at(base);
     assert_eq!(registry(&app).await, "all-MiniLM-L6-v2 serving, four preparing");
     assert_eq!(app.db_value("SELECT count(*) FROM jobs WHERE kind = 'documents.reembed'").await, "2");
     // Both processes go on with the old one.
