@@ -7,7 +7,7 @@ CREATE TABLE facilities (
     name text NOT NULL CONSTRAINT facilities_name_check CHECK (length(name) BETWEEN 1 AND 200),
     kind text NOT NULL CONSTRAINT facilities_kind_check CHECK (kind IN ('platform', 'hospital', 'clinic', 'practice',
         'community_mental_health_center', 'residential', 'telehealth', 'other')),
-    npi text CONSTRAINT facilities_npi_key UNIQUE CONSTRAINT facilities_npi_check CHECK (npi ~ '^[12][0-9]{9}$'),
+    npi text CONSTRAINT facilities_npi_check CHECK (npi ~ '^[12][0-9]{9}$'),
     address_line1 text,
     address_line2 text,
     city text,
@@ -24,6 +24,9 @@ CREATE TABLE facilities (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
 );
+-- Partial, so that no foreign key can refer to it: a change of the number then waits for no insert of the tenant,
+-- and none waits for it.
+CREATE UNIQUE INDEX facilities_npi_key ON facilities (npi) WHERE npi IS NOT NULL;
 COMMENT ON TABLE facilities IS 'A tenant: hospital, clinic or practice.';
 COMMENT ON COLUMN facilities.id IS 'identifier: UUIDv7';
 COMMENT ON COLUMN facilities.name IS 'operational: public name';

@@ -265,6 +265,17 @@ impl RequestContext {
         }
     }
 
+    /// Ends a request that was stopped midway: closes its connection rather than wait for what still runs on
+    /// it, and writes the audit rows on another.
+    ///
+    /// # Errors
+    /// When the audit rows cannot be written.
+    pub async fn abandon(&self) -> Result<()> {
+        drop(self.inner.session.lock().await.take());
+        let entries = self.inner.reads.take();
+        if entries.is_empty() { Ok(()) } else { self.record_alone(&entries).await }
+    }
+
     /// Audit rows of a request that has no session to write them with.
     async fn record_alone(&self, entries: &[Entry]) -> Result<()> {
         let binding = Binding::System { facility: self.facility() };

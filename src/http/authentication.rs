@@ -88,6 +88,7 @@ pub(crate) fn cookies(headers: &HeaderMap) -> Cookies {
         return Cookies::default();
     }
     Cookies {
+        allowed: true,
         access: !headers.contains_key(header::AUTHORIZATION) && cookie(headers, ACCESS_COOKIE).is_some(),
         refresh: cookie(headers, REFRESH_COOKIE).map(Phi::from),
     }

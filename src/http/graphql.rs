@@ -129,12 +129,13 @@ async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMa
     let (modern, request_id) = (accepts_response_json(headers), ctx.parts().request_id);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
     let request = with_data(request, &ctx).data(authentication::cookies(headers));
-    let mut response = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
-        Ok(response) => response,
-        Err(_) => failed(Error::Timeout),
+    let (mut response, ended) = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
+        // What was read must be on record before it is shown.
+        Ok(response) => (response, ctx.finish().await),
+        // What still runs would be waited for otherwise.
+        Err(_) => (failed(Error::Timeout), ctx.abandon().await),
     };
-    // What was read must be on record before it is shown.
-    if let Err(error) = ctx.finish().await {
+    if let Err(error) = ended {
         response = failed(error);
     }
     respond(response, modern, request_id)

@@ -4,6 +4,7 @@
 mod audit;
 mod contracts;
 mod domains;
+mod edge;
 mod embedded;
 mod extraction;
 mod harness;

@@ -21,22 +21,29 @@ CREATE OR REPLACE FUNCTION app_patient_scope() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN coalesce(nullif(current_setting('app.patient_scope', true), ''), 'none');
 
+-- Whether a session was begun with a second factor that is still on: what a facility may ask for.
+CREATE OR REPLACE FUNCTION passed_second_factor(p_user uuid, p_session uuid) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM user_sessions s JOIN user_totp t ON t.user_id = s.user_id
+        WHERE s.id = p_session AND s.user_id = p_user AND s.second_factor AND t.confirmed_at IS NOT NULL)
+$$;
+
 -- Binds a signed-in user. Fails unless the session runs, the account is active and, in a facility,
--- the membership is active: a revoked one ends at its next request.
+-- the membership is active and the facility lets the session in: a revoked one ends at its next request.
 CREATE OR REPLACE FUNCTION bind_user(p_facility uuid, p_user uuid, p_session uuid, p_now timestamptz)
     RETURNS TABLE (roles text[], patient_scope text, key_epoch integer, member_id uuid)
     LANGUAGE plpgsql AS $$
 DECLARE
     platform constant uuid := '00000000-0000-0000-0000-000000000000';
     v_settings jsonb;
-    v_second_factor boolean;
 BEGIN
     PERFORM bind(CASE WHEN p_facility = platform THEN 'platform' ELSE 'facility' END,
         p_facility, p_user, 'none', p_now);
-    SELECT s.second_factor INTO v_second_factor FROM user_sessions s JOIN users u ON u.id = s.user_id
+    IF NOT EXISTS (
+        SELECT FROM user_sessions s JOIN users u ON u.id = s.user_id
         WHERE s.id = p_session AND s.user_id = p_user AND s.revoked_at IS NULL AND s.expires_at > p_now
-          AND u.status = 'active';
-    IF NOT FOUND THEN
+          AND u.status = 'active'
+    ) THEN
         RAISE EXCEPTION 'AN401 the session has ended' USING ERRCODE = 'AN401';
     END IF;
     IF p_facility = platform THEN
@@ -56,7 +63,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'AN403 the membership has ended' USING ERRCODE = 'AN403';
     END IF;
-    IF coalesce((v_settings ->> 'requireSecondFactor')::boolean, false) AND NOT v_second_factor THEN
+    IF coalesce((v_settings ->> 'requireSecondFactor')::boolean, false)
+        AND NOT passed_second_factor(p_user, p_session) THEN
         RAISE EXCEPTION 'AN403 the facility asks for a second factor' USING ERRCODE = 'AN403';
     END IF;
     SELECT coalesce(array_agg(DISTINCT r.role), '{}') INTO roles
@@ -103,4 +111,4 @@ BEGIN
 END $$;
 
 GRANT EXECUTE ON FUNCTION bind(text, uuid, uuid, text, timestamptz), bind_user(uuid, uuid, uuid, timestamptz),
-    bind_system(text, uuid, timestamptz), record_audit(uuid, jsonb), app_now(), app_patient_scope() TO anamnesis_server;
+    bind_system(text, uuid, timestamptz), passed_second_factor(uuid, uuid), record_audit(uuid, jsonb), app_now(), app_patient_scope() TO anamnesis_server;

@@ -133,10 +133,11 @@ pub enum Refusal {
     LastAdministrator,
     /// There is no active membership of such a facility.
     NotAMember,
-    /// The facility is suspended, or not suspended where it should be.
+    /// The facility is suspended.
     FacilityNotActive,
+    /// The facility is not suspended.
     FacilityNotSuspended,
-    /// The facility asks for a second factor, and this sign-in was without one.
+    /// It takes a sign-in with a second factor, and this one was without.
     SecondFactorRequired,
     /// The address belongs to an active member already.
     AlreadyMember,
@@ -150,7 +151,9 @@ pub enum Refusal {
     InvitationClosed,
     /// There is no such invitation: the link is wrong or was replaced by a newer one.
     InvitationInvalid,
+    /// The invitation ran out: ask for a new one.
     InvitationExpired,
+    /// The invitation was taken back.
     InvitationRevoked,
     /// The invitation was accepted before.
     InvitationUsed,
@@ -160,9 +163,11 @@ pub enum Refusal {
     WrongAccount,
     /// The password is not good enough.
     WeakPassword,
-    /// The member is not in the state this starts from.
+    /// The membership is suspended or ended.
     MemberNotActive,
+    /// The member is not suspended.
     MemberNotSuspended,
+    /// The member was removed: invite them again.
     MemberRemoved,
     /// The member holds this role in this department already.
     RoleAlreadyGranted,

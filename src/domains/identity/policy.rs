@@ -11,7 +11,7 @@ pub const SIGN_IN: Action = Action::anyone("identity.sign_in");
 /// Exchanges a refresh token.
 pub const TOKEN_REFRESH: Action = Action::anyone("identity.token_refresh");
 /// Ends the session a refresh token belongs to.
-pub const SIGN_OUT_BY_TOKEN: Action = Action::anyone("identity.sign_out");
+pub const SIGN_OUT_BY_TOKEN: Action = Action::anyone("identity.sign_out_by_token");
 /// Asks for a password reset.
 pub const PASSWORD_RESET_REQUEST: Action = Action::anyone("identity.password_reset_request");
 /// Sets a new password by the token of a reset.

@@ -1,10 +1,17 @@
 //! Rules that hold for everything, generated over the schema and the catalogue: what a later domain adds
 //! falls under them without being asked.
 
+mod access_matrix;
+mod audit_coverage;
+mod cancellation;
 mod catalog;
+mod generated;
 mod migrations;
+mod phi_leaks;
+mod query_count;
 mod schema_rs;
 mod schema_sdl;
+mod tenant_isolation;
 mod tidy;
 
 use std::path::PathBuf;

@@ -62,7 +62,11 @@ impl TestApp {
         .collect();
         values.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::from_values(&values).unwrap();
-        let keyring = Keyring::generate(Environment::Development).unwrap();
+        let environment = match config.environment {
+            anamnesis::config::Environment::Development => Environment::Development,
+            anamnesis::config::Environment::Production => Environment::Production,
+        };
+        let keyring = Keyring::generate(environment).unwrap();
         let engines = engines::of(&config);
         let app = App::with_engines(config, keyring, Clock::manual(start_of_tests()), engines).unwrap();
         app.prepare().await.unwrap();
@@ -75,6 +79,22 @@ impl TestApp {
         this.db_create_facility(facility, "Lakeside Clinic").await;
         this.db_create_facility(other, "Hillside Clinic").await;
         this
+    }
+
+    /// Address of a server that cannot reach its database. It ends with the test.
+    pub async fn without_database() -> String {
+        let values = [
+            ("ANAMNESIS_ENVIRONMENT", "development"),
+            ("DATABASE_URL", "postgres://anamnesis_server@127.0.0.1:1/nothing"),
+            ("ANAMNESIS_DATABASE_WAIT_SECONDS", "1"),
+        ];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let keyring = Keyring::generate(Environment::Development).unwrap();
+        let app = App::new(Config::from_values(&values).unwrap(), keyring, Clock::manual(start_of_tests())).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(anamnesis::http::serve(app, listener, CancellationToken::new()));
+        base
     }
 
     /// A second process over the same database, files and keys, with engines of its own: where it is reached, too.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::types::AuthTokens;
 use crate::domains::identity::model::{AccessToken, Tokens};
+use crate::error::{Error, Result};
 use crate::phi::Phi;
 
 /// Holds the access token.
@@ -20,6 +21,9 @@ pub const REFRESH_COOKIE: &str = "__Host-anamnesis-refresh";
 /// What the edge found in the cookies of a request that carried the CSRF header; without it nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Cookies {
+    /// Whether the request carried the CSRF header. Without it cookies are neither read nor set nor taken back:
+    /// a page of another site can neither use a session, nor end it, nor begin one of its own in its place.
+    pub allowed: bool,
     /// Whether the access token came in a cookie: then a new one goes back in a cookie.
     pub access: bool,
     /// The refresh token.
@@ -31,6 +35,11 @@ impl Cookies {
     pub(super) fn of(ctx: &Context<'_>) -> Self {
         ctx.data_opt::<Self>().cloned().unwrap_or_default()
     }
+}
+
+/// Refuses to set cookies for a request that another site's page could have sent.
+pub(super) fn require(ctx: &Context<'_>) -> Result<()> {
+    if Cookies::of(ctx).allowed { Ok(()) } else { Err(Error::Forbidden("csrf")) }
 }
 
 fn set(ctx: &Context<'_>, name: &str, value: &str, seconds: i64) {
@@ -69,6 +78,9 @@ pub(super) fn deliver_access(ctx: &Context<'_>, access: AccessToken, in_cookie: 
 
 /// Takes both cookies back.
 pub(super) fn clear(ctx: &Context<'_>) {
+    if !Cookies::of(ctx).allowed {
+        return;
+    }
     set(ctx, ACCESS_COOKIE, "", 0);
     set(ctx, REFRESH_COOKIE, "", 0);
 }

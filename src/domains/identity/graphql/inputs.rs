@@ -16,7 +16,8 @@ pub struct SignInInput {
     pub password: String,
     /// What to call the device in the list of sessions, at most 200 characters; its user agent when left out.
     pub device: Option<String>,
-    /// Whether to set the tokens as cookies instead of answering them: for browser apps.
+    /// Whether to set the tokens as cookies instead of answering them: for browser apps. Needs the header
+    /// `X-Anamnesis-Csrf`.
     #[graphql(default = false)]
     pub cookie: bool,
 }
@@ -32,7 +33,8 @@ pub struct SignInChallengeInput {
     pub recovery_code: Option<String>,
     /// What to call the device in the list of sessions, at most 200 characters; its user agent when left out.
     pub device: Option<String>,
-    /// Whether to set the tokens as cookies instead of answering them: for browser apps.
+    /// Whether to set the tokens as cookies instead of answering them: for browser apps. Needs the header
+    /// `X-Anamnesis-Csrf`.
     #[graphql(default = false)]
     pub cookie: bool,
 }

@@ -155,6 +155,9 @@ impl IdentityMutation {
     async fn sign_in(&self, ctx: &Context<'_>, #[graphql(desc = "Who signs in.")] input: SignInInput) -> Result<SignInPayload> {
         let request = request(ctx)?;
         let in_cookies = input.cookie;
+        if in_cookies {
+            cookies::require(ctx)?;
+        }
         match service::sign_in(request, input.into()).await {
             Ok(SignedIn::Tokens(tokens)) => Ok(SignInPayload {
                 tokens: Some(cookies::deliver(ctx, tokens, in_cookies, request.now())),
@@ -179,6 +182,9 @@ impl IdentityMutation {
     ) -> Result<SignInChallengePayload> {
         let request = request(ctx)?;
         let in_cookies = input.cookie;
+        if in_cookies {
+            cookies::require(ctx)?;
+        }
         match service::answer_challenge(request, input.try_into()?).await {
             Ok(tokens) => Ok(SignInChallengePayload::done(cookies::deliver(ctx, tokens, in_cookies, request.now()))),
             Err(stop) => SignInChallengePayload::refused(stop),

@@ -142,8 +142,6 @@ fn check_now(password: &Phi<String>, hash: &str) -> Result<Checked> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use argon2::password_hash::PasswordHasher as _;
     use argon2::{Algorithm, Argon2, Params, Version};
 

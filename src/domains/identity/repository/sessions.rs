@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _};
-use diesel::sql_types::{Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryableByName, dsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
 use crate::crypto::token::TokenHash;
-use crate::db::schema::{facility_members, refresh_tokens, user_sessions};
+use crate::db::schema::{refresh_tokens, user_sessions};
 use crate::db::sql;
 use crate::domains::identity::model::{NewRefreshToken, NewSession, RevokedReason, UserSession, UserStatus};
 use crate::error::Result;
@@ -195,18 +195,44 @@ pub(in crate::domains::identity) async fn use_token(
     Ok(())
 }
 
-/// Whether a user may work in the facility the transaction has entered.
-pub(in crate::domains::identity) async fn works_in(mut db: &AsyncPgConnection, user: UserId, facility: FacilityId) -> Result<bool> {
-    let active = facility_members::table
-        .filter(facility_members::facility_id.eq(facility))
-        .filter(facility_members::user_id.eq(user))
-        .filter(facility_members::status.eq("active"));
-    let open = crate::db::schema::facilities::table
-        .find(facility)
-        .filter(crate::db::schema::facilities::status.eq("active"));
-    let member: bool = diesel::select(dsl::exists(active)).get_result(&mut db).await?;
-    let facility: bool = diesel::select(dsl::exists(open)).get_result(&mut db).await?;
-    Ok(member && facility)
+#[derive(QueryableByName)]
+struct Holds {
+    #[diesel(sql_type = Bool)]
+    holds: bool,
+}
+
+/// Whether a session was begun with a second factor that is still on.
+pub(in crate::domains::identity) async fn passed_second_factor(
+    mut db: &AsyncPgConnection,
+    user: UserId,
+    session: SessionId,
+) -> Result<bool> {
+    let asked: Holds = sql("SELECT passed_second_factor($1, $2) AS holds")
+        .bind::<SqlUuid, _>(user)
+        .bind::<SqlUuid, _>(session)
+        .get_result(&mut db)
+        .await?;
+    Ok(asked.holds)
+}
+
+/// Whether a user may work in the facility the transaction has entered: what `bind_user` will ask of the token.
+pub(in crate::domains::identity) async fn works_in(
+    mut db: &AsyncPgConnection,
+    user: UserId,
+    session: SessionId,
+    facility: FacilityId,
+) -> Result<bool> {
+    let asked: Holds = sql("SELECT EXISTS ( \
+             SELECT FROM facility_members m JOIN facilities f ON f.id = m.facility_id \
+             WHERE m.facility_id = $1 AND m.user_id = $2 AND m.status = 'active' AND f.status = 'active' \
+               AND (NOT coalesce((f.settings ->> 'requireSecondFactor')::boolean, false) OR passed_second_factor($2, $3)) \
+         ) AS holds")
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(user)
+        .bind::<SqlUuid, _>(session)
+        .get_result(&mut db)
+        .await?;
+    Ok(asked.holds)
 }
 
 /// Deletes refresh tokens that ran out, except those that still tell of reuse in a session that runs.

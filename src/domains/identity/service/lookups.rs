@@ -20,13 +20,13 @@ pub async fn find_by_email_index(db: &AsyncPgConnection, email_index: i64) -> Re
     Ok(accounts::credentials_by_email(db, email_index).await?.map(|account| account.id))
 }
 
-/// Whether the present session passed a second factor; `false` without a session.
+/// Whether the present session was begun with a second factor that is still on; `false` without a session.
 ///
 /// # Errors
 /// A fault.
 pub async fn passed_second_factor(ctx: &RequestContext, db: &AsyncPgConnection) -> Result<bool> {
-    let Actor::User { session, .. } = ctx.parts().actor else { return Ok(false) };
-    Ok(sessions::find(db, session).await?.is_some_and(|session| session.second_factor))
+    let Actor::User { user, session } = ctx.parts().actor else { return Ok(false) };
+    sessions::passed_second_factor(db, user, session).await
 }
 
 /// Names of those the caller may see, to be compared and not shown: no read is noted.

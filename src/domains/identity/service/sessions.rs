@@ -155,7 +155,7 @@ async fn rotate(tx: Tx, hash: TokenHash, next: TokenHash) -> Result<Rotation, St
         // Last: from here on the transaction is bound to that facility.
         Some(facility) => {
             tx.enter(facility).await?;
-            if sessions::works_in(db, held.user, facility).await? { facility } else { FacilityId::PLATFORM }
+            if sessions::works_in(db, held.user, held.session, facility).await? { facility } else { FacilityId::PLATFORM }
         }
         None => FacilityId::PLATFORM,
     };

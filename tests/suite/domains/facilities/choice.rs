@@ -2,10 +2,13 @@
 
 use anamnesis::access::Role;
 use anamnesis::domains::facilities::model::RoleGrant;
+use anamnesis::domains::identity;
 use anamnesis::ids::{FacilityId, TypedId as _};
+use anamnesis::phi::Phi;
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-use super::{administrator, audited, done, refused, staff, state, super_admin};
+use super::{Staff, address_of, administrator, audited, db_second_factor, done, refused, staff, state, super_admin};
 use crate::harness::{Client, TestApp};
 
 const SELECT: &str = "mutation($input: FacilitySelectInput!) { facilitySelect(input: $input) {
@@ -52,13 +55,70 @@ async fn someone_of_two_facilities_moves_between_them_and_out() {
     assert_eq!(remembered, "1", "the last choice was none");
 }
 
+/// Someone with a password, signed in: access and refresh token.
+async fn signed_in_by_password(app: &TestApp, name: &str) -> (Staff, String, String) {
+    let nurse = staff(app, name, &[Role::Nurse]).await;
+    let (email, name) = (Phi::new(address_of(name)), Phi::from(name));
+    let system = app.system(FacilityId::PLATFORM);
+    let password = Phi::from("four wet otters sing");
+    let hash = identity::service::prepare_password(&system, "password", &password, &email, &name).await.unwrap();
+    app.db_execute(&format!("UPDATE users SET password_hash = '{}' WHERE id = '{}'", hash.as_str(), nurse.user.uuid())).await;
+    let sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { tokens { accessToken refreshToken } userErrors { code } } }";
+    let input = json!({ "input": { "email": email.reveal_str(), "password": password.reveal_str() } });
+    let tokens = done(app.anonymous().run(sign_in, input).await, "signIn")["tokens"].clone();
+    let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
+    (nurse, text("accessToken"), text("refreshToken"))
+}
+
+/// The tokens a refresh token is exchanged for.
+async fn refreshed(app: &TestApp, refresh: &str) -> (Client, String) {
+    let document = "mutation($input: TokenRefreshInput!) { tokenRefresh(input: $input) {
+        tokens { accessToken refreshToken } userErrors { code } } }";
+    let answer = app.anonymous().run(document, json!({ "input": { "refreshToken": refresh } })).await;
+    let tokens = done(answer, "tokenRefresh")["tokens"].clone();
+    let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
+    (app.anonymous().with_token(text("accessToken")), text("refreshToken"))
+}
+
 #[tokio::test]
-async fn the_choice_is_remembered_by_the_session() {
+async fn the_choice_holds_for_the_tokens_to_come_as_long_as_it_can_be_used() {
+    let app = TestApp::start().await;
+    let (nurse, access, refresh) = signed_in_by_password(&app, "Nora Quill").await;
+    let client = app.anonymous().with_token(access);
+    assert_eq!(client.run("{ facility { name } }", json!({})).await.code(), "FORBIDDEN");
+    chosen(&client, choose(app.facility)).await;
+    let (client, refresh) = refreshed(&app, &refresh).await;
+    assert_eq!(client.run("{ facility { name } }", json!({})).await.ok()["facility"]["name"], "Lakeside Clinic");
+
+    let facility = app.facility.uuid();
+    app.db_execute(&format!("UPDATE facilities SET settings = '{{\"requireSecondFactor\": true}}' WHERE id = '{facility}'")).await;
+    let (client, refresh) = refreshed(&app, &refresh).await;
+    let seen = client.run(MEMBERSHIPS, json!({})).await.ok();
+    assert_eq!(
+        (&seen["viewerMemberships"][0]["selected"], &seen["viewerMemberships"][0]["obstacle"]),
+        (&json!(false), &json!("SECOND_FACTOR_REQUIRED"))
+    );
+    db_second_factor(&app, nurse.user).await;
+    let (client, _) = refreshed(&app, &refresh).await;
+    assert_eq!(client.run("{ facility { name } }", json!({})).await.ok()["facility"]["name"], "Lakeside Clinic");
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_chosen_token_in_its_cookie_alone() {
     let app = TestApp::start().await;
     let nurse = staff(&app, "Nora Quill", &[Role::Nurse]).await;
-    chosen(&nurse.client, choose(app.facility)).await;
-    let remembered = app.db_value("SELECT chosen_facility_id FROM user_sessions").await;
-    assert_eq!(remembered, app.facility.uuid().to_string());
+    let mut headers = HeaderMap::new();
+    let cookie = format!("__Host-anamnesis={}", nurse.client.token.clone().unwrap());
+    headers.insert("cookie", HeaderValue::from_str(&cookie).unwrap());
+    headers.insert("x-anamnesis-csrf", HeaderValue::from_static("1"));
+    let out = json!({ "input": { "facilityId": null } });
+    let answer = app.anonymous().run_with(SELECT, out, headers.clone()).await;
+    let set = answer.headers["set-cookie"].to_str().unwrap().to_owned();
+    assert!(set.starts_with("__Host-anamnesis=") && set.contains("; Secure; HttpOnly; SameSite=Strict"), "{set}");
+    assert_eq!(done(answer, "facilitySelect")["tokens"], json!({ "accessToken": null, "refreshToken": null }));
+    headers.insert("cookie", HeaderValue::from_str(set.split(';').next().unwrap()).unwrap());
+    let outside = app.anonymous().run_with("{ facility { id } }", json!({}), headers).await;
+    assert_eq!(outside.code(), "FORBIDDEN");
 }
 
 #[tokio::test]

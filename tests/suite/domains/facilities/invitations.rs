@@ -84,6 +84,25 @@ async fn members_and_the_invited_are_not_invited_again() {
 }
 
 #[tokio::test]
+async fn no_more_than_five_hundred_invitations_wait_at_once() {
+    let app = TestApp::start().await;
+    let boss = administrator(&app).await;
+    let many = format!(
+        "INSERT INTO facility_invitations (facility_id, id, token_hash, email_ciphertext, email_index, roles, status, \
+             expires_at, created_at, updated_at) \
+         SELECT '{}', gen_random_uuid(), decode(md5(n::text), 'hex'), '', n, '[]', 'pending', '{now}'::timestamptz + '1 day', \
+             '{now}', '{now}' FROM generate_series(1, 500) n",
+        app.facility.uuid(),
+        now = app.now().to_rfc3339()
+    );
+    app.db_execute(&many).await;
+    let before = state(&app).await;
+    let answer = boss.client.run(INVITE, nurse("ines@example.org")).await;
+    assert_eq!(refused(answer, "memberInvite"), "TOO_MANY_INVITATIONS");
+    assert_eq!(state(&app).await, before);
+}
+
+#[tokio::test]
 async fn whoever_has_no_account_gets_one_and_joins() {
     let app = TestApp::start().await;
     let boss = administrator(&app).await;

@@ -1,6 +1,7 @@
 //! Members: reading, suspending, removing, leaving.
 
 use anamnesis::access::Role;
+use anamnesis::ids::TypedId as _;
 use serde_json::{Value, json};
 
 use super::{Staff, administrator, audited, done, refused, staff, staff_of, state};
@@ -77,6 +78,24 @@ async fn staff_are_found_by_the_beginning_of_any_part_of_their_name() {
     assert_eq!(names(&find(json!({ "search": "MARIA", "role": "NURSE" })).await), ["María Okafor"]);
     assert!(names(&find(json!({ "search": "afor" })).await).is_empty());
     assert_eq!(boss.client.run(MEMBERS, json!({ "search": " - " })).await.code(), "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn a_search_by_name_through_too_many_is_refused_until_it_is_narrowed() {
+    let app = TestApp::start().await;
+    let boss = administrator(&app).await;
+    // Copies of one account: a search opens each name.
+    let copies = format!(
+        "WITH made AS (INSERT INTO users (id, email_ciphertext, email_index, display_name_ciphertext, created_at, updated_at) \
+             SELECT gen_random_uuid(), '', n, '', now(), now() FROM generate_series(1, 2000) n RETURNING id) \
+         INSERT INTO facility_members (facility_id, id, user_id, status, joined_at, created_at, updated_at) \
+             SELECT '{}', id, id, 'active', now(), now(), now() FROM made",
+        app.facility.uuid()
+    );
+    app.db_execute(&copies).await;
+    assert_eq!(boss.client.run(MEMBERS, json!({ "search": "ada" })).await.code(), "LIMIT_EXCEEDED");
+    let narrowed = boss.client.run(MEMBERS, json!({ "search": "ada", "role": "ADMINISTRATOR" })).await.ok();
+    assert_eq!(names(&narrowed), ["Ada Bell"]);
 }
 
 #[tokio::test]

@@ -75,6 +75,16 @@ async fn super_admin(app: &TestApp) -> Client {
     app.signed_in(user, FacilityId::PLATFORM).await
 }
 
+/// Makes the sessions of a user ones begun with a second factor.
+async fn db_second_factor(app: &TestApp, user: UserId) {
+    let user = user.uuid();
+    app.db_execute(&format!(
+        "UPDATE user_sessions SET second_factor = true WHERE user_id = '{user}'; \
+         INSERT INTO user_totp (user_id, secret_ciphertext, confirmed_at, created_at) VALUES ('{user}', '', now(), now())"
+    ))
+    .await;
+}
+
 /// Code of the first user error of a mutation that was refused and gave nothing else.
 #[track_caller]
 fn refused(answer: Answer, mutation: &str) -> String {

@@ -4,7 +4,7 @@ use anamnesis::access::Role;
 use anamnesis::ids::{FacilityId, TypedId as _};
 use serde_json::{Value, json};
 
-use super::{administrator, audited, done, mailed_token, refused, staff, state, super_admin};
+use super::{administrator, audited, db_second_factor, done, mailed_token, refused, staff, state, super_admin};
 use crate::harness::TestApp;
 
 const CREATE: &str = "mutation($input: FacilityCreateInput!) { facilityCreate(input: $input) {
@@ -239,12 +239,14 @@ async fn a_facility_that_asks_for_a_second_factor_is_closed_to_sign_ins_without_
     let app = TestApp::start().await;
     let boss = administrator(&app).await;
     let nurse = staff(&app, "Nora Quill", &[Role::Nurse]).await;
-    let mine = boss.user.uuid();
-    app.db_execute(&format!("UPDATE user_sessions SET second_factor = true WHERE user_id = '{mine}'")).await;
+    db_second_factor(&app, boss.user).await;
     let input = json!({ "input": { "expectedVersion": 1, "requireSecondFactor": true } });
     done(boss.client.run(SETTINGS, input).await, "facilitySettingsUpdate");
     boss.client.run("{ facility { id } }", json!({})).await.ok();
     assert_eq!(nurse.client.run("{ facility { id } }", json!({})).await.code(), "UNAUTHENTICATED");
+    // Turned off again, it does not count any more, although the session began with it.
+    app.db_execute("DELETE FROM user_totp").await;
+    assert_eq!(boss.client.run("{ facility { id } }", json!({})).await.code(), "UNAUTHENTICATED");
 }
 
 #[tokio::test]

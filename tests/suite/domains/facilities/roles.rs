@@ -1,6 +1,7 @@
 //! Roles of members.
 
 use anamnesis::access::Role;
+use anamnesis::ids::TypedId as _;
 use serde_json::{Value, json};
 
 use super::{Staff, administrator, done, refused, staff, state};
@@ -78,6 +79,23 @@ async fn a_role_is_not_granted_twice_in_one_department() {
     }
     let long = input(json!("x".repeat(101)));
     assert_eq!(refused(boss.client.run(&grant(), long).await, "memberRoleGrant"), "INVALID");
+    assert_eq!(state(&app).await, before);
+}
+
+#[tokio::test]
+async fn a_member_holds_at_most_twenty_roles() {
+    let app = TestApp::start().await;
+    let (boss, nora) = (administrator(&app).await, staff(&app, "Nora Quill", &[Role::Nurse]).await);
+    let more = format!(
+        "INSERT INTO member_roles (facility_id, id, member_id, role, department, created_at) \
+         SELECT facility_id, gen_random_uuid(), member_id, role, 'Ward ' || n, created_at \
+         FROM member_roles, generate_series(1, 19) n WHERE member_id = '{}'",
+        nora.member.uuid()
+    );
+    app.db_execute(&more).await;
+    let before = state(&app).await;
+    let input = json!({ "input": { "memberId": nora.id(), "role": "THERAPIST", "primary": true } });
+    assert_eq!(refused(boss.client.run(&grant(), input).await, "memberRoleGrant"), "INVALID");
     assert_eq!(state(&app).await, before);
 }
 

@@ -17,7 +17,9 @@ fn kept(answer: &Answer) -> Vec<String> {
 
 fn with_cookies(cookies: &[String], csrf: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert("cookie", HeaderValue::from_str(&cookies.join("; ")).unwrap());
+    if !cookies.is_empty() {
+        headers.insert("cookie", HeaderValue::from_str(&cookies.join("; ")).unwrap());
+    }
     if csrf {
         headers.insert("x-anamnesis-csrf", HeaderValue::from_static("1"));
     }
@@ -27,7 +29,7 @@ fn with_cookies(cookies: &[String], csrf: bool) -> HeaderMap {
 async fn signed_in(app: &TestApp) -> (Answer, Vec<String>) {
     let person = person(app, "maria.okafor@lakeside.example").await;
     let input = json!({ "input": { "email": person.email, "password": PASSWORD, "cookie": true } });
-    let answer = app.anonymous().run(SIGN_IN, input).await;
+    let answer = app.anonymous().run_with(SIGN_IN, input, with_cookies(&[], true)).await;
     let cookies = kept(&answer);
     (answer, cookies)
 }
@@ -59,6 +61,13 @@ async fn a_cookie_counts_only_with_the_header_another_site_cannot_send() {
     let refresh = &cookies[..1];
     let refused = client.run_with(REFRESH, json!({ "input": {} }), with_cookies(refresh, false)).await.ok();
     assert_eq!(refused["tokenRefresh"]["userErrors"][0]["code"], "INVALID_TOKEN");
+    // Nor is a session begun, ended, or its cookies taken away, by a page that cannot send the header.
+    let input = json!({ "input": { "email": "maria.okafor@lakeside.example", "password": PASSWORD, "cookie": true } });
+    let begun = client.run_with(SIGN_IN, input, with_cookies(&[], false)).await;
+    assert_eq!(begun.code(), "FORBIDDEN");
+    let ended = client.run_with(SIGN_OUT, json!({}), with_cookies(refresh, false)).await;
+    assert_eq!(begun.headers.get_all("set-cookie").iter().chain(ended.headers.get_all("set-cookie")).count(), 0);
+    assert_eq!(app.db_value("SELECT count(*) FROM user_sessions WHERE revoked_at IS NULL").await, "1");
     // It was not used up: with the header it is good.
     let renewed = client.run_with(REFRESH, json!({ "input": {} }), with_cookies(refresh, true)).await.ok();
     assert_eq!(renewed["tokenRefresh"]["userErrors"], json!([]));

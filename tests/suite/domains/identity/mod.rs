@@ -87,6 +87,27 @@ impl Tokens {
     }
 }
 
+/// Runs requests that all come to wait for a row which is held from outside, and lets the row go once so many
+/// of them do: what they do to it then happens as close together as it can.
+async fn at_once<T>(app: &TestApp, row: &str, waiting: u32, requests: impl Future<Output = T>) -> T {
+    let (client, connection) = tokio_postgres::connect(&app.database.superuser_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("BEGIN; {row} FOR UPDATE")).await.unwrap();
+    let release = async {
+        let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let all = async {
+            while app.db_value(count).await != waiting.to_string() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let seconds = std::time::Duration::from_secs(9);
+        assert!(tokio::time::timeout(seconds, all).await.is_ok(), "not {waiting} requests came to wait for the row");
+        client.batch_execute("COMMIT").await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(requests, release);
+    answers
+}
+
 /// The code of the one user error of a payload.
 #[track_caller]
 fn refusal(payload: &Value) -> &str {

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use totp_rs::Totp;
 
-use super::{PASSWORD, Person, Tokens, VIEWER, audit, person, refusal, sign_in, try_sign_in};
+use super::{PASSWORD, Person, Tokens, VIEWER, at_once, audit, person, refusal, sign_in, try_sign_in};
 use crate::harness::{Client, TestApp};
 
 const ENROLL: &str = "mutation($password: String!) { totpEnroll(input: { password: $password }) {
@@ -111,7 +111,8 @@ async fn one_code_at_two_challenges_at_once_opens_one() {
     let (one, other) = (user.challenge(&app).await, user.challenge(&app).await);
     let code = code(&app, &user.totp);
     let proof = [("code", code.as_str())];
-    let (first, second) = tokio::join!(answer(&app, &one, &proof), answer(&app, &other, &proof));
+    let both = futures::future::join(answer(&app, &one, &proof), answer(&app, &other, &proof));
+    let (first, second) = at_once(&app, "SELECT FROM user_totp", 2, both).await;
     let refused = [&first, &second].into_iter().filter(|answer| answer["tokens"].is_null()).collect::<Vec<_>>();
     assert_eq!(refused.len(), 1);
     assert_eq!(refusal(refused[0]), "INVALID_CODE");

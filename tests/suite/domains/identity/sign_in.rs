@@ -4,7 +4,7 @@ use anamnesis::ids::TypedId as _;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{PASSWORD, Tokens, VIEWER, audit, person, refusal, sign_in, try_sign_in};
+use super::{PASSWORD, Tokens, VIEWER, at_once, audit, person, refusal, sign_in, try_sign_in};
 use crate::harness::TestApp;
 
 #[tokio::test]
@@ -117,6 +117,18 @@ async fn guesses_sent_at_once_are_counted_one_by_one() {
     let blocked = answers.iter().filter(|answer| refusal(answer) == "TRY_LATER").count();
     assert_eq!((looked_at, blocked), (5, 7));
     assert_eq!(app.db_value("SELECT max(failures) FROM sign_in_throttles WHERE get_byte(subject_hash, 0) = ascii('a')").await, "5");
+}
+
+#[tokio::test]
+async fn no_failure_is_lost_when_several_are_counted_together() {
+    let app = TestApp::start().await;
+    let person = person(&app, "maria.okafor@lakeside.example").await;
+    try_sign_in(&app, &person.email, "not the password").await;
+    let guesses = futures::future::join_all((0..4).map(|_| try_sign_in(&app, &person.email, "not the password")));
+    let answers = at_once(&app, "SELECT FROM sign_in_throttles", 4, guesses).await;
+    assert!(answers.iter().all(|answer| refusal(answer) == "INVALID_CREDENTIALS"));
+    assert_eq!(app.db_value("SELECT string_agg(failures::text, ' ') FROM sign_in_throttles").await, "5 5");
+    assert_eq!(refusal(&try_sign_in(&app, &person.email, PASSWORD).await), "TRY_LATER");
 }
 
 #[tokio::test]

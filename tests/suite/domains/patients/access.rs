@@ -38,7 +38,7 @@ async fn chart(app: &TestApp) -> Chart {
     let coverage = json!({ "patientId": patient, "payerName": "Harbor", "memberNumber": "1", "subscriberRelationship": "SELF",
         "effectiveOn": "2026-01-01" });
     let allergy = json!({ "patientId": patient, "substance": "Latex", "category": "OTHER", "severity": "MILD" });
-    let visit = json!({ "patientId": patient, "visitedAt": "2026-03-01T10:00:00Z" });
+    let visit = json!({ "patientId": patient, "visitedAt": "2026-03-01T10:00:00+00:00" });
     let relationship = json!({ "patientId": patient, "userId": member, "kind": "THERAPIST" });
     let broken = json!({ "input": { "patientId": patient, "reason": "Unconscious on arrival" } });
     done(everyone.run(&document("breakGlass"), broken).await, "breakGlass");
@@ -71,7 +71,7 @@ fn mutations(chart: &Chart) -> Vec<(&'static str, Role, Value)> {
             "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" })),
         ("patientCoverageUpdate", Physician, json!({ "id": coverage, "expectedVersion": 1, "payerName": "Bay" })),
         ("patientCoverageEnd", Therapist, json!({ "id": coverage, "expectedVersion": 1, "endsOn": "2026-02-01" })),
-        ("patientVisitRecord", FrontDesk, json!({ "patientId": patient, "visitedAt": "2026-03-02T10:00:00Z" })),
+        ("patientVisitRecord", FrontDesk, json!({ "patientId": patient, "visitedAt": "2026-03-02T10:00:00+00:00" })),
         ("patientVisitUpdate", Pharmacist, json!({ "id": visit, "expectedVersion": 1 })),
         ("patientAllergyRecord", FrontDesk, json!({ "patientId": patient, "substance": "Nuts", "category": "FOOD", "severity": "MILD" })),
         ("patientAllergyUpdate", Technician, json!({ "id": allergy, "expectedVersion": 1 })),

@@ -22,7 +22,7 @@ async fn a_record_is_archived_kept_and_restored() {
     };
     let input = |version: i32| json!({ "input": { "id": id, "expectedVersion": version } });
     let archived = done(administrator.run(ARCHIVE, input(1)).await, "patientArchive");
-    let expected = json!({ "id": id, "status": "ARCHIVED", "archivedAt": "2026-03-09T14:00:00Z", "version": 2 });
+    let expected = json!({ "id": id, "status": "ARCHIVED", "archivedAt": "2026-03-09T14:00:00+00:00", "version": 2 });
     assert_eq!(archived["patient"], expected);
     assert_eq!((listed("ACTIVE").await, listed("ARCHIVED").await), (json!(0), json!(1)));
     let again = refused_once(&app, &administrator, ARCHIVE, input(2)["input"].clone(), "patientArchive").await;
@@ -50,7 +50,7 @@ async fn changes(app: &TestApp, id: &str) -> Vec<(&'static str, Value)> {
     let coverage = json!({ "patientId": id, "payerName": "Harbor", "memberNumber": "1", "subscriberRelationship": "SELF",
         "effectiveOn": "2026-01-01" });
     let coverage = add("patientCoverageAdd", "coverage", coverage).await;
-    let visit = add("patientVisitRecord", "visit", json!({ "patientId": id, "visitedAt": "2026-03-01T10:00:00Z" })).await;
+    let visit = add("patientVisitRecord", "visit", json!({ "patientId": id, "visitedAt": "2026-03-01T10:00:00+00:00" })).await;
     let allergy = json!({ "patientId": id, "substance": "Latex", "category": "ENVIRONMENT", "severity": "MILD" });
     let allergy = add("patientAllergyRecord", "allergy", allergy).await;
     let user = everyone.user.unwrap().to_string();
@@ -63,7 +63,7 @@ async fn changes(app: &TestApp, id: &str) -> Vec<(&'static str, Value)> {
             "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" })),
         ("patientCoverageUpdate", json!({ "id": coverage, "expectedVersion": 1, "payerName": "Bay" })),
         ("patientCoverageEnd", json!({ "id": coverage, "expectedVersion": 1, "endsOn": "2026-02-01" })),
-        ("patientVisitRecord", json!({ "patientId": id, "visitedAt": "2026-03-02T10:00:00Z" })),
+        ("patientVisitRecord", json!({ "patientId": id, "visitedAt": "2026-03-02T10:00:00+00:00" })),
         ("patientVisitUpdate", json!({ "id": visit, "expectedVersion": 1, "department": "Ward 2" })),
         ("patientAllergyRecord", json!({ "patientId": id, "substance": "Nuts", "category": "FOOD", "severity": "MILD" })),
         ("patientAllergyUpdate", json!({ "id": allergy, "expectedVersion": 1, "severity": "SEVERE" })),

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::access::document;
-use super::{db_restrict_therapists, db_state, done, patient, refused_once, register, told, uuid, with};
+use super::{again, db_restrict_therapists, db_state, done, patient, refused_once, register, told, uuid, with};
 use crate::harness::{Client, TestApp};
 
 const BREAK: &str = "mutation($input: BreakGlassInput!) { breakGlass(input: $input) {
@@ -20,7 +20,7 @@ async fn visible(client: &Client, id: &str) -> bool {
 
 async fn accesses(client: &Client, unreviewed: bool) -> Value {
     let query = "query($u: Boolean!) { breakGlassAccesses(unreviewedOnly: $u) { totalCount nodes {
-        id userId reason startedAt expiresAt reviewedAt reviewedById justified reviewNote patient { familyName } } } }";
+        id user { id } reason startedAt expiresAt reviewedAt reviewedBy { id } justified reviewNote patient { familyName } } } }";
     client.run(query, json!({ "u": unreviewed })).await.ok()["breakGlassAccesses"].take()
 }
 
@@ -43,11 +43,12 @@ async fn the_glass_opens_a_chart_for_an_hour_and_no_longer() {
     let input = json!({ "input": { "patientId": id, "reason": REASON } });
     let opened = done(therapist.run(BREAK, input).await, "breakGlass");
     assert_eq!(opened["patient"], json!({ "id": id, "familyName": "O’Brien", "contacts": [] }));
-    assert_eq!(opened["expiresAt"], "2026-03-09T15:00:00Z");
+    assert_eq!(opened["expiresAt"], "2026-03-09T15:00:00+00:00");
     assert!(visible(&therapist, &id).await);
     assert!(!visible(&therapist, &other).await, "one chart, not all");
     assert!(!visible(&app.member(&[Role::Therapist]).await, &id).await, "to one person, not to all");
     app.advance(TimeDelta::minutes(60) - TimeDelta::microseconds(1));
+    let therapist = again(&app, &therapist).await;
     assert!(visible(&therapist, &id).await);
     app.advance(TimeDelta::microseconds(1));
     assert!(!visible(&therapist, &id).await);
@@ -61,8 +62,9 @@ async fn a_chart_that_cannot_be_found_is_opened_by_its_number() {
     let input = json!({ "input": { "mrn": " lc-1 ", "reason": REASON } });
     let opened = done(therapist.run(BREAK, input).await, "breakGlass");
     assert_eq!(opened["patient"]["id"], json!(id));
-    assert_eq!(opened["expiresAt"], "2026-03-09T14:15:00Z");
+    assert_eq!(opened["expiresAt"], "2026-03-09T14:15:00+00:00");
     app.advance(TimeDelta::minutes(15));
+    let therapist = again(&app, &therapist).await;
     assert!(!visible(&therapist, &id).await);
 }
 
@@ -130,11 +132,12 @@ async fn an_access_is_listed_and_reviewed_once_by_someone_else() {
     let listed = accesses(&officer, true).await;
     assert_eq!(listed["totalCount"], 2);
     let (newest, oldest) = (listed["nodes"][0].clone(), listed["nodes"][1].clone());
-    let expected = json!({ "id": newest["id"], "userId": therapist.user.unwrap().to_string(), "reason": REASON,
-        "startedAt": "2026-03-09T14:00:00Z", "expiresAt": "2026-03-09T15:00:00Z", "reviewedAt": null,
-        "reviewedById": null, "justified": null, "reviewNote": null, "patient": { "familyName": "O’Brien" } });
+    let expected = json!({ "id": newest["id"], "user": { "id": therapist.user.unwrap().to_string() }, "reason": REASON,
+        "startedAt": "2026-03-09T14:00:00+00:00", "expiresAt": "2026-03-09T15:00:00+00:00", "reviewedAt": null,
+        "reviewedBy": null, "justified": null, "reviewNote": null, "patient": { "familyName": "O’Brien" } });
     assert_eq!(newest, expected);
     app.advance(TimeDelta::days(1));
+    let officer = again(&app, &officer).await;
     let review = document("breakGlassReview").replace("{ userErrors", "{ access { id justified } userErrors");
     let verdict = |id: &Value, justified: bool, note: Value| json!({ "id": id, "justified": justified, "note": note });
     let unsaid = refused_once(&app, &officer, &review, verdict(&newest["id"], false, Value::Null), "breakGlassReview").await;
@@ -147,7 +150,7 @@ async fn an_access_is_listed_and_reviewed_once_by_someone_else() {
     assert_eq!((&waiting["totalCount"], &waiting["nodes"][0]["id"]), (&json!(1), &oldest["id"]));
     let all = accesses(&officer, false).await;
     assert_eq!(all["totalCount"], 2);
-    let more = json!({ "reviewedAt": "2026-03-10T14:00:00Z", "reviewedById": officer.user.unwrap().to_string(),
+    let more = json!({ "reviewedAt": "2026-03-10T14:00:00+00:00", "reviewedBy": { "id": officer.user.unwrap().to_string() },
         "justified": false, "reviewNote": "The patient was not in the building" });
     assert_eq!(all["nodes"][0], with(expected, more));
     let reason = app.db_value("SELECT string_agg(t::text, '|') FROM break_glass_accesses t").await;

@@ -4,10 +4,10 @@ use anamnesis::access::Role;
 use serde_json::{Value, json};
 
 use super::access::document;
-use super::{done, patient, refused_once, told};
+use super::{again, done, patient, refused_once, told};
 use crate::harness::{Client, TestApp};
 
-const FIELDS: &str = "id userId kind startedAt endedAt version patient { familyName }";
+const FIELDS: &str = "id user { id } kind startedAt endedAt version patient { familyName }";
 
 async fn run(client: &Client, field: &str, input: Value) -> Value {
     let document = document(field).replace("{ userErrors", &format!("{{ careRelationship {{ {FIELDS} }} userErrors"));
@@ -23,13 +23,14 @@ async fn a_relationship_is_begun_listed_and_ended() {
     let therapist = app.member(&[Role::Therapist]).await.user.unwrap().to_string();
     let start = |patient: &str, kind: &str| json!({ "patientId": patient, "userId": therapist, "kind": kind });
     let begun = run(&manager, "careRelationshipStart", start(&id, "PRIMARY_THERAPIST")).await;
-    let expected = json!({ "id": begun["id"], "userId": therapist, "kind": "PRIMARY_THERAPIST",
-        "startedAt": "2026-03-09T14:00:00Z", "endedAt": null, "version": 1, "patient": { "familyName": "O’Brien" } });
+    let expected = json!({ "id": begun["id"], "user": { "id": therapist }, "kind": "PRIMARY_THERAPIST",
+        "startedAt": "2026-03-09T14:00:00+00:00", "endedAt": null, "version": 1, "patient": { "familyName": "O’Brien" } });
     assert_eq!(begun, expected);
     let second = run(&manager, "careRelationshipStart", start(&other, "SUPERVISOR")).await;
     app.advance(chrono::TimeDelta::days(1));
+    let manager = again(&app, &manager).await;
     let ended = run(&manager, "careRelationshipEnd", json!({ "id": begun["id"], "expectedVersion": 1 })).await;
-    assert_eq!(ended, super::with(expected, json!({ "endedAt": "2026-03-10T14:00:00Z", "version": 2 })));
+    assert_eq!(ended, super::with(expected, json!({ "endedAt": "2026-03-10T14:00:00+00:00", "version": 2 })));
     // Ended, it may begin anew.
     let third = run(&manager, "careRelationshipStart", start(&id, "THERAPIST")).await;
     let list = async |variables: Value| {
@@ -92,5 +93,5 @@ async fn access_is_taken_away_from_an_archived_record_too() {
     let archive = json!({ "input": { "id": id, "expectedVersion": 1 } });
     done(manager.run(&document("patientArchive"), archive).await, "patientArchive");
     let ended = run(&manager, "careRelationshipEnd", json!({ "id": begun["id"], "expectedVersion": 1 })).await;
-    assert_eq!(ended["endedAt"], "2026-03-09T14:00:00Z");
+    assert_eq!(ended["endedAt"], "2026-03-09T14:00:00+00:00");
 }

@@ -36,7 +36,7 @@ async fn a_clerk_is_told_of_likely_duplicates_before_registering() {
     assert_eq!(found, only(95, "SAME_SSN"));
     let found = duplicates(&clerk, "Maria", "Lopez", "1984-02-11", json!({ "ssn": "111-22-3456" })).await;
     assert_eq!(found, only(85, "SAME_SSN_LAST_FOUR_AND_BIRTH_DATE"));
-    let found = duplicates(&clerk, "Kate", "O'Brien", "1971-01-01", json!({ "phone": "+1 617 555 0142" })).await;
+    let found = duplicates(&clerk, "Catherine", "O'Brien", "1971-01-01", json!({ "phone": "+1 617 555 0142" })).await;
     assert_eq!(found, only(60, "SAME_PHONE_AND_NAME"));
     let found = duplicates(&clerk, "Katherine", "O'Brien", "1971-01-01", json!({ "email": "KATE@example.org" })).await;
     assert_eq!(found, only(80, "SAME_EMAIL_AND_NAME"));

@@ -116,6 +116,11 @@ async fn db_restrict_therapists(app: &TestApp) {
     .await;
 }
 
+/// The same person signed in anew, after a token has run out.
+async fn again(app: &TestApp, client: &Client) -> Client {
+    app.signed_in(client.user.unwrap(), app.facility).await
+}
+
 /// Every role there is: what someone with all of them cannot do, nobody can.
 fn all_roles() -> &'static [Role] {
     Role::ALL

@@ -31,8 +31,8 @@ async fn a_clerk_registers_a_patient_and_reads_them_back() {
         json!({ "id": registered["id"], "mrn": "LC-0042", "givenName": "Nora", "middleName": "Katherine",
             "familyName": "O’Brien", "preferredName": "Nonie", "birthDate": "1984-02-29", "ssnLastFour": "3456",
             "phone": "+16175550142", "email": "nora@example.org", "gender": "FEMALE", "preferredLanguage": "en-US",
-            "status": "ACTIVE", "archivedAt": null, "version": 1, "createdAt": "2026-03-09T14:00:00Z",
-            "updatedAt": "2026-03-09T14:00:00Z",
+            "status": "ACTIVE", "archivedAt": null, "version": 1, "createdAt": "2026-03-09T14:00:00+00:00",
+            "updatedAt": "2026-03-09T14:00:00+00:00",
             "address": { "line1": "1 Elm Street", "line2": null, "city": "Boston", "state": "MA", "zipCode": "02134-1000" },
             "contacts": [] })
     );
@@ -146,12 +146,12 @@ async fn a_registration_is_on_record() {
 async fn a_therapist_treats_whom_they_register() {
     let app = TestApp::start().await;
     let therapist = app.member(&[Role::Therapist]).await;
-    let document = REGISTER.replace("patient { id", "patient { careTeam { userId kind endedAt } id");
+    let document = REGISTER.replace("patient { id", "patient { careTeam { user { id } kind endedAt } id");
     let input = json!({ "input": person("Samuel", "Okafor", "1991-07-30") });
     let registered = done(therapist.run(&document, input).await, "patientRegister");
     assert_eq!(
         registered["patient"]["careTeam"],
-        json!([{ "userId": therapist.user.unwrap().to_string(), "kind": "THERAPIST", "endedAt": null }])
+        json!([{ "user": { "id": therapist.user.unwrap().to_string() }, "kind": "THERAPIST", "endedAt": null }])
     );
     let nurse = app.member(&[Role::Nurse]).await;
     let input = json!({ "input": person("Nora", "O’Brien", "1984-02-11") });

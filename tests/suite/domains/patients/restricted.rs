@@ -61,7 +61,7 @@ async fn parts_of_closed_charts_are_closed_and_cannot_be_changed() {
     };
     let contact = json!({ "patientId": other, "name": "Sam", "relationship": "FRIEND" });
     let contact = make("patientContactAdd", "contact", contact).await;
-    let visit = make("patientVisitRecord", "visit", json!({ "patientId": other, "visitedAt": "2026-03-01T10:00:00Z" })).await;
+    let visit = make("patientVisitRecord", "visit", json!({ "patientId": other, "visitedAt": "2026-03-01T10:00:00+00:00" })).await;
     let allergy = json!({ "patientId": other, "substance": "Latex", "category": "OTHER", "severity": "MILD" });
     let allergy = make("patientAllergyRecord", "allergy", allergy).await;
     let user = app.member(&[Role::Therapist]).await.user.unwrap().to_string();
@@ -79,7 +79,7 @@ async fn parts_of_closed_charts_are_closed_and_cannot_be_changed() {
         ("patientContactAdd", json!({ "patientId": other, "name": "Ann", "relationship": "FRIEND" })),
         ("patientContactUpdate", json!({ "id": contact, "expectedVersion": 1, "name": "Ann" })),
         ("patientContactRemove", json!({ "id": contact, "expectedVersion": 1 })),
-        ("patientVisitRecord", json!({ "patientId": other, "visitedAt": "2026-03-02T10:00:00Z" })),
+        ("patientVisitRecord", json!({ "patientId": other, "visitedAt": "2026-03-02T10:00:00+00:00" })),
         ("patientVisitUpdate", json!({ "id": visit, "expectedVersion": 1, "department": "Ward 2" })),
         ("patientAllergyRecord", json!({ "patientId": other, "substance": "Nuts", "category": "FOOD", "severity": "MILD" })),
         ("patientAllergyUpdate", json!({ "id": allergy, "expectedVersion": 1, "severity": "SEVERE" })),

@@ -192,7 +192,7 @@ async fn a_search_that_may_mean_a_thousand_patients_is_refused() {
         "INSERT INTO patients SELECT (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid(), 'mrn_index', n))).* \
              FROM patients p CROSS JOIN generate_series(1, 1000) n WHERE p.id = (SELECT min(id::text)::uuid FROM patients); \
          INSERT INTO patient_terms SELECT t.facility_id, t.term, p.id FROM patients p CROSS JOIN patient_terms t \
-             WHERE p.mrn_index BETWEEN 1 AND 1000 AND t.patient_id = (SELECT min(id::text)::uuid FROM patients) \
+             WHERE p.mrn_index BETWEEN 1 AND 1000 AND t.patient_id = (SELECT min(id::text)::uuid FROM patients WHERE mrn_index NOT BETWEEN 1 AND 1000) \
              ON CONFLICT DO NOTHING",
     )
     .await;

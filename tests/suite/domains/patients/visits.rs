@@ -8,7 +8,7 @@ use super::icd10::db_load_codes;
 use super::{done, patient, refused, refused_once, told, with};
 use crate::harness::{Client, TestApp};
 
-const FIELDS: &str = "id visitedAt dischargedAt department attendingId reason notes version
+const FIELDS: &str = "id visitedAt dischargedAt department attending { id } reason notes version
     vitals { systolicMmhg diastolicMmhg heartRateBpm respiratoryRate temperatureC weightKg heightCm spo2Percent painScore }
     medications { name dose route frequency startedOn endedOn } diagnoses { code description position }
     patient { familyName }";
@@ -19,7 +19,7 @@ async fn run(client: &Client, field: &str, input: Value) -> Value {
 }
 
 fn full(id: &str, attending: &str) -> Value {
-    json!({ "patientId": id, "visitedAt": "2026-03-09T09:00:00Z", "dischargedAt": "2026-03-09T10:30:00Z",
+    json!({ "patientId": id, "visitedAt": "2026-03-09T09:00:00+00:00", "dischargedAt": "2026-03-09T10:30:00+00:00",
         "department": "Outpatient", "attendingId": attending, "reason": "Cannot sleep", "notes": "Came with her sister.\nTired.",
         "vitals": { "systolicMmhg": 128, "diastolicMmhg": 82, "heartRateBpm": 72, "respiratoryRate": 14, "temperatureC": 36.8,
             "weightKg": 61.5, "heightCm": 168.0, "spo2Percent": 98, "painScore": 2 },
@@ -38,8 +38,8 @@ async fn a_visit_is_recorded_with_all_there_is_to_it() {
     let visit = run(&physician, "patientVisitRecord", full(&id, &attending)).await;
     assert_eq!(
         visit,
-        json!({ "id": visit["id"], "visitedAt": "2026-03-09T09:00:00Z", "dischargedAt": "2026-03-09T10:30:00Z",
-            "department": "Outpatient", "attendingId": attending, "reason": "Cannot sleep",
+        json!({ "id": visit["id"], "visitedAt": "2026-03-09T09:00:00+00:00", "dischargedAt": "2026-03-09T10:30:00+00:00",
+            "department": "Outpatient", "attending": { "id": attending }, "reason": "Cannot sleep",
             "notes": "Came with her sister.\nTired.", "version": 1,
             "vitals": { "systolicMmhg": 128, "diastolicMmhg": 82, "heartRateBpm": 72, "respiratoryRate": 14,
                 "temperatureC": 36.8, "weightKg": 61.5, "heightCm": 168.0, "spo2Percent": 98, "painScore": 2 },
@@ -67,7 +67,7 @@ async fn a_visit_is_changed_and_lists_are_replaced_as_a_whole() {
     let input = json!({ "id": visit["id"], "expectedVersion": 1, "attendingId": null, "vitals": null,
         "diagnoses": ["F32.9", "F10.10"], "notes": "Slept well." });
     let changed = run(&physician, "patientVisitUpdate", input).await;
-    let expected = with(visit.clone(), json!({ "version": 2, "attendingId": null, "vitals": null, "notes": "Slept well.",
+    let expected = with(visit.clone(), json!({ "version": 2, "attending": null, "vitals": null, "notes": "Slept well.",
         "diagnoses": [
             { "code": "F32.9", "description": "Major depressive disorder, single episode, unspecified", "position": 1 },
             { "code": "F10.10", "description": "Alcohol abuse, uncomplicated", "position": 2 }] }));
@@ -84,7 +84,7 @@ async fn a_code_retired_since_stays_until_the_codes_are_changed() {
     db_load_codes(&app).await;
     let physician = app.member(&[Role::Physician]).await;
     let id = patient(&physician).await;
-    let input = json!({ "patientId": id, "visitedAt": "2026-03-09T09:00:00Z", "diagnoses": ["F41.1"] });
+    let input = json!({ "patientId": id, "visitedAt": "2026-03-09T09:00:00+00:00", "diagnoses": ["F41.1"] });
     let visit = run(&physician, "patientVisitRecord", input).await;
     app.db_execute("UPDATE icd10_codes SET billable = false WHERE code = 'F41.1'").await;
     let input = json!({ "id": visit["id"], "expectedVersion": 1, "department": "Ward 2" });
@@ -101,11 +101,11 @@ async fn refused_visits_change_nothing() {
     db_load_codes(&app).await;
     let physician = app.member(&[Role::Physician]).await;
     let id = patient(&physician).await;
-    let base = || json!({ "patientId": id, "visitedAt": "2026-03-09T09:00:00Z" });
+    let base = || json!({ "patientId": id, "visitedAt": "2026-03-09T09:00:00+00:00" });
     let recording = document("patientVisitRecord");
     let one = async |more| refused_once(&app, &physician, &recording, with(base(), more), "patientVisitRecord").await;
-    assert_eq!(one(json!({ "visitedAt": "2026-03-09T14:00:01Z" })).await, told("INVALID", "input.visitedAt"));
-    assert_eq!(one(json!({ "dischargedAt": "2026-03-09T08:00:00Z" })).await, told("INVALID", "input.dischargedAt"));
+    assert_eq!(one(json!({ "visitedAt": "2026-03-09T14:00:01+00:00" })).await, told("INVALID", "input.visitedAt"));
+    assert_eq!(one(json!({ "dischargedAt": "2026-03-09T08:00:00+00:00" })).await, told("INVALID", "input.dischargedAt"));
     assert_eq!(one(json!({ "vitals": { "temperatureC": 98.6 } })).await, told("INVALID", "input.vitals.temperatureC"));
     assert_eq!(one(json!({ "medications": [{ "name": "" }] })).await, told("INVALID", "input.medications.0"));
     let all = refused(&app, &physician, &recording, with(base(), json!({ "diagnoses": ["F41", "F41.1", "F99.99"] })), "patientVisitRecord").await;
@@ -130,7 +130,7 @@ async fn the_history_is_paged_latest_first_and_visits_that_began_together_are_no
     let app = TestApp::start().await;
     let nurse = app.member(&[Role::Nurse]).await;
     let id = patient(&nurse).await;
-    for at in ["2026-01-05T10:00:00Z", "2026-02-05T10:00:00Z", "2026-02-05T10:00:00Z", "2025-12-01T10:00:00Z", "2026-02-05T10:00:00Z"] {
+    for at in ["2026-01-05T10:00:00+00:00", "2026-02-05T10:00:00+00:00", "2026-02-05T10:00:00+00:00", "2025-12-01T10:00:00+00:00", "2026-02-05T10:00:00+00:00"] {
         run(&nurse, "patientVisitRecord", json!({ "patientId": id, "visitedAt": at })).await;
     }
     let query = "query($id: ID!, $after: String) { patient(id: $id) { visits(first: 2, after: $after) {
@@ -152,8 +152,8 @@ async fn the_history_is_paged_latest_first_and_visits_that_began_together_are_no
     let ids: std::collections::BTreeSet<String> = seen.iter().map(|visit| visit["id"].to_string()).collect();
     assert_eq!(ids.len(), 5);
     let times: Vec<&str> = seen.iter().map(|visit| visit["visitedAt"].as_str().unwrap()).collect();
-    let same = "2026-02-05T10:00:00Z";
-    assert_eq!(times, [same, same, same, "2026-01-05T10:00:00Z", "2025-12-01T10:00:00Z"]);
+    let same = "2026-02-05T10:00:00+00:00";
+    assert_eq!(times, [same, same, same, "2026-01-05T10:00:00+00:00", "2025-12-01T10:00:00+00:00"]);
     let wrong = nurse.run(query, json!({ "id": id, "after": "nonsense" })).await;
     assert_eq!(wrong.code(), "BAD_USER_INPUT");
 }

@@ -3,11 +3,12 @@
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Patient, text};
+use super::{Patient, text, user};
+use crate::domains::identity::graphql::User;
 use crate::domains::patients::loaders::{PatientLoader, load};
 use crate::domains::patients::model::{self, CareRelationshipKind};
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::or_null;
 use crate::ids::{BreakGlassId, CareRelationshipId, PatientId, UserId};
 
 /// A provider treating a patient. Needs `patients.care_team.read`.
@@ -16,8 +17,6 @@ use crate::ids::{BreakGlassId, CareRelationshipId, PatientId, UserId};
 pub struct CareRelationship {
     /// Typed, opaque id.
     pub id: CareRelationshipId,
-    /// Id of the provider, a user.
-    pub user_id: UserId,
     /// In which capacity.
     pub kind: CareRelationshipKind,
     /// Since when.
@@ -28,13 +27,20 @@ pub struct CareRelationship {
     pub version: i32,
     #[graphql(skip)]
     pub patient_id: PatientId,
+    #[graphql(skip)]
+    pub user_id: UserId,
 }
 
 #[ComplexObject]
 impl CareRelationship {
+    /// The provider; null when you may not see them.
+    async fn user(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.user_id).await
+    }
+
     /// Who is treated; null when you may not open the chart. Needs `patients.read`.
-    async fn patient(&self, ctx: &Context<'_>) -> Result<Option<Patient>, LoadError> {
-        Ok(load::<PatientLoader, _>(ctx, self.patient_id).await?.map(Into::into))
+    async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
+        or_null(ctx, load::<PatientLoader, _>(ctx, self.patient_id).await)?.map(Into::into)
     }
 }
 
@@ -46,8 +52,6 @@ connection!(CareRelationshipConnection, CareRelationshipEdge, CareRelationship, 
 pub struct BreakGlassAccess {
     /// Typed, opaque id.
     pub id: BreakGlassId,
-    /// Id of the user who broke the glass.
-    pub user_id: UserId,
     /// Why.
     pub reason: String,
     /// From when the chart was open.
@@ -56,21 +60,33 @@ pub struct BreakGlassAccess {
     pub expires_at: DateTime<Utc>,
     /// When it was reviewed; null while it waits.
     pub reviewed_at: Option<DateTime<Utc>>,
-    /// Id of the user who reviewed; null while it waits.
-    pub reviewed_by_id: Option<UserId>,
     /// What the review found; null while it waits.
     pub justified: Option<bool>,
     /// Remark of the reviewer; null when there is none.
     pub review_note: Option<String>,
     #[graphql(skip)]
     pub patient_id: PatientId,
+    #[graphql(skip)]
+    pub user_id: UserId,
+    #[graphql(skip)]
+    pub reviewed_by_id: Option<UserId>,
 }
 
 #[ComplexObject]
 impl BreakGlassAccess {
+    /// Who broke the glass; null when you may not see them.
+    async fn user(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.user_id).await
+    }
+
+    /// Who reviewed it; null while it waits, or when you may not see them.
+    async fn reviewed_by(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.reviewed_by_id?).await
+    }
+
     /// Whose chart was opened. Needs `patients.read`.
-    async fn patient(&self, ctx: &Context<'_>) -> Result<Option<Patient>, LoadError> {
-        Ok(load::<PatientLoader, _>(ctx, self.patient_id).await?.map(Into::into))
+    async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
+        or_null(ctx, load::<PatientLoader, _>(ctx, self.patient_id).await)?.map(Into::into)
     }
 }
 
@@ -79,7 +95,7 @@ connection!(BreakGlassAccessConnection, BreakGlassAccessEdge, BreakGlassAccess, 
 impl From<model::CareRelationship> for CareRelationship {
     fn from(relationship: model::CareRelationship) -> Self {
         let model::CareRelationship { id, patient_id, user_id, kind, started_at, ended_at, version } = relationship;
-        Self { id, user_id, kind, started_at, ended_at, version, patient_id }
+        Self { id, kind, started_at, ended_at, version, patient_id, user_id }
     }
 }
 
@@ -90,15 +106,15 @@ impl From<model::BreakGlassAccess> for BreakGlassAccess {
         } = access;
         Self {
             id,
-            user_id,
             reason: reason.into_revealed(),
             started_at,
             expires_at,
             reviewed_at,
-            reviewed_by_id: reviewed_by,
             justified,
             review_note: text(review_note),
             patient_id,
+            user_id,
+            reviewed_by_id: reviewed_by,
         }
     }
 }

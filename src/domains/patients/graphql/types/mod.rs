@@ -14,15 +14,17 @@ pub use search::{PatientDuplicate, PatientMatch, PatientSearchConnection};
 pub use visit::{Icd10Code, PatientVisit, PatientVisitConnection};
 
 use crate::domains::documents::graphql::{DocumentConnection, documents_of_patient};
+use crate::domains::identity::graphql::User;
+use crate::domains::identity::loaders::UserLoader;
 use crate::domains::patients::loaders::{
     AllergiesLoader, CareTeamLoader, ContactsLoader, CoveragesLoader, VisitCountLoader, VisitPage, VisitsLoader, load,
 };
 use crate::domains::patients::model::{self, Gender, PatientStatus, Refusal, VisitCursor};
 use crate::error::Result;
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, or_null};
 use crate::graphql::payload::user_error;
-use crate::ids::PatientId;
+use crate::ids::{PatientId, UserId};
 use crate::pagination::PageRequest;
 use crate::phi::Phi;
 
@@ -96,23 +98,23 @@ impl Patient {
 
     /// Insurance coverages, those billed first come first, ended ones too; null when you may not see them. Needs
     /// `patients.coverages.read`.
-    async fn coverages(&self, ctx: &Context<'_>) -> Result<Option<Vec<PatientCoverage>>, LoadError> {
-        let found = load::<CoveragesLoader, _>(ctx, self.id).await?.unwrap_or_default();
-        Ok(Some(found.into_iter().map(Into::into).collect()))
+    async fn coverages(&self, ctx: &Context<'_>) -> Option<Vec<PatientCoverage>> {
+        let found = or_null(ctx, load::<CoveragesLoader, _>(ctx, self.id).await)?.unwrap_or_default();
+        Some(found.into_iter().map(Into::into).collect())
     }
 
     /// Allergies and intolerances in the order they were recorded, resolved and mistaken ones too: look at
     /// `status`. Null when you may not see them. Needs `patients.allergies.read`.
-    async fn allergies(&self, ctx: &Context<'_>) -> Result<Option<Vec<PatientAllergy>>, LoadError> {
-        let found = load::<AllergiesLoader, _>(ctx, self.id).await?.unwrap_or_default();
-        Ok(Some(found.into_iter().map(Into::into).collect()))
+    async fn allergies(&self, ctx: &Context<'_>) -> Option<Vec<PatientAllergy>> {
+        let found = or_null(ctx, load::<AllergiesLoader, _>(ctx, self.id).await)?.unwrap_or_default();
+        Some(found.into_iter().map(Into::into).collect())
     }
 
     /// Who treats the patient now, the longest first; null when you may not see it. Needs
     /// `patients.care_team.read`.
-    async fn care_team(&self, ctx: &Context<'_>) -> Result<Option<Vec<CareRelationship>>, LoadError> {
-        let found = load::<CareTeamLoader, _>(ctx, self.id).await?.unwrap_or_default();
-        Ok(Some(found.into_iter().map(Into::into).collect()))
+    async fn care_team(&self, ctx: &Context<'_>) -> Option<Vec<CareRelationship>> {
+        let found = or_null(ctx, load::<CareTeamLoader, _>(ctx, self.id).await)?.unwrap_or_default();
+        Some(found.into_iter().map(Into::into).collect())
     }
 
     /// Visit history, the latest first; null when you may not see it. Needs `patients.visits.read`.
@@ -121,7 +123,7 @@ impl Patient {
         ctx: &Context<'_>,
         #[graphql(desc = "Visits to return, 1 to 100; 20 when left out.")] first: Option<i32>,
         #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
-    ) -> Result<Option<PatientVisitConnection>, LoadError> {
+    ) -> Result<Option<PatientVisitConnection>> {
         let page = PageRequest::parse_with(first, after.as_deref(), VisitCursor::decode)?;
         let key = VisitPage { patient: self.id, first: page.first, after: page.after };
         let counted = async {
@@ -131,7 +133,8 @@ impl Patient {
                 Ok(None)
             }
         };
-        let (visits, total) = futures::try_join!(load::<VisitsLoader, _>(ctx, key), counted)?;
+        let loaded = async { futures::try_join!(load::<VisitsLoader, _>(ctx, key), counted) };
+        let Some((visits, total)) = or_null(ctx, loaded.await) else { return Ok(None) };
         let visits = visits.unwrap_or_else(|| crate::pagination::Page { rows: Vec::new(), has_next: false });
         let cursor = |visit: &PatientVisit| VisitCursor { visited_at: visit.visited_at, id: visit.id }.encode();
         Ok(Some(PatientVisitConnection::new(visits.map(Into::into), page.after.is_some(), total, cursor)))
@@ -159,6 +162,11 @@ user_error!(
     /// Why an operation on patients was refused.
     PatientUserError(Refusal)
 );
+
+/// Someone of the facility.
+async fn user(ctx: &Context<'_>, id: UserId) -> Option<User> {
+    or_null(ctx, load::<UserLoader, _>(ctx, id).await)?.map(Into::into)
+}
 
 pub(super) fn text(value: Option<Phi<String>>) -> Option<String> {
     value.map(Phi::into_revealed)

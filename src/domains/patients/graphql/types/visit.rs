@@ -3,11 +3,12 @@
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Patient, text};
+use super::{Patient, text, user};
+use crate::domains::identity::graphql::User;
 use crate::domains::patients::loaders::{DiagnosesLoader, PatientLoader, load};
 use crate::domains::patients::model;
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, or_null};
 use crate::ids::{PatientId, UserId, VisitId};
 
 /// A visit in the history of a patient. Needs `patients.visits.read`.
@@ -22,8 +23,6 @@ pub struct PatientVisit {
     pub discharged_at: Option<DateTime<Utc>>,
     /// Department or unit; null when none is known.
     pub department: Option<String>,
-    /// Id of the attending provider, a user; null when none is known.
-    pub attending_id: Option<UserId>,
     /// Why the patient came; null when none is recorded.
     pub reason: Option<String>,
     /// Remarks; null when there are none.
@@ -36,13 +35,20 @@ pub struct PatientVisit {
     pub version: i32,
     #[graphql(skip)]
     pub patient_id: PatientId,
+    #[graphql(skip)]
+    pub attending_id: Option<UserId>,
 }
 
 #[ComplexObject]
 impl PatientVisit {
+    /// The attending provider; null when none is known, or when you may not see them.
+    async fn attending(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.attending_id?).await
+    }
+
     /// Whose visit it was; null when you may not open the chart. Needs `patients.read`.
-    async fn patient(&self, ctx: &Context<'_>) -> Result<Option<Patient>, LoadError> {
-        Ok(load::<PatientLoader, _>(ctx, self.patient_id).await?.map(Into::into))
+    async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
+        or_null(ctx, load::<PatientLoader, _>(ctx, self.patient_id).await)?.map(Into::into)
     }
 
     /// Coded diagnoses, the primary one first. Needs `patients.visits.read`.
@@ -127,13 +133,13 @@ impl From<model::Visit> for PatientVisit {
             visited_at,
             discharged_at,
             department,
-            attending_id,
             reason: text(reason),
             notes: text(notes),
             vitals: vitals.map(|vitals| vitals.into_revealed().into()),
             medications: medications.into_revealed().into_iter().map(Into::into).collect(),
             version,
             patient_id,
+            attending_id,
         }
     }
 }

@@ -1,0 +1,252 @@
+//! What was told in confidence stays there: canaries in every text of a patient's record never reach a log
+//! line, another caller's error, or a dump of the database.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+use anamnesis::access::Role;
+use serde_json::{Value, json};
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+use crate::harness::{Answer, Client, TestApp, cluster};
+
+/// Begins every text planted: letters only, so that names take it.
+const MARK: &str = "Zqcanary";
+
+/// Planted where letters are not allowed.
+const NUMBERS: &[&str] = &["6175550187", "978654329", "978-65-4329", "6175550188"];
+
+/// What the database keeps in clear by design: the column's class says `clinical`, not `phi`.
+const IN_CLEAR: &[&str] = &["ZqcanaryPayer", "ZqcanaryPlan", "ZqcanaryDepartment"];
+
+/// Lines of the whole process that hold a canary, and how many were looked at.
+#[derive(Default)]
+struct Caught {
+    seen: usize,
+    lines: Vec<String>,
+}
+
+static CAUGHT: Mutex<Caught> = Mutex::new(Caught { seen: 0, lines: Vec::new() });
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let _ = write!(self.0, " {field}={value:?}");
+    }
+}
+
+fn listens(target: &str) -> bool {
+    ["anamnesis", "tower_http", "async_graphql"].iter().any(|prefix| target.starts_with(prefix))
+}
+
+fn keep(target: &str, text: String) {
+    if !listens(target) {
+        return;
+    }
+    let mut caught = CAUGHT.lock().unwrap();
+    caught.seen += 1;
+    if holds_canary(&text) {
+        caught.lines.push(format!("{target}:{text}"));
+    }
+}
+
+struct Catching;
+
+impl<S: tracing::Subscriber> Layer<S> for Catching {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        keep(event.metadata().target(), text.0);
+    }
+
+    fn on_new_span(&self, attributes: &tracing::span::Attributes<'_>, _: &tracing::span::Id, _: Context<'_, S>) {
+        let mut text = Text(attributes.metadata().name().to_owned());
+        attributes.record(&mut text);
+        keep(attributes.metadata().target(), text.0);
+    }
+
+    fn on_record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
+        let mut text = Text(String::new());
+        values.record(&mut text);
+        keep("anamnesis", text.0);
+    }
+}
+
+/// One for the process; other tests' lines do no harm, their texts are not ours.
+fn catch() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let filter = tracing_subscriber::filter::filter_fn(|metadata| listens(metadata.target()));
+        let subscriber = tracing_subscriber::registry().with(Catching.with_filter(filter));
+        tracing::subscriber::set_global_default(subscriber).expect("another test listens already");
+    });
+}
+
+fn holds_canary(text: &str) -> bool {
+    text.contains(MARK) || text.contains(&MARK.to_ascii_lowercase()) || NUMBERS.iter().any(|number| text.contains(number))
+}
+
+async fn run(client: &Client, field: &str, ty: &str, selection: &str, input: &Value) -> Answer {
+    let document = format!("mutation($input: {ty}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}");
+    client.run(&document, json!({ "input": input })).await
+}
+
+/// Every mutation with canaries in it: name, input type, what is selected, the input.
+type Planted = (&'static str, &'static str, &'static str, Value);
+
+fn register() -> Planted {
+    let input = json!({ "givenName": "ZqcanaryGiven", "middleName": "ZqcanaryMiddle", "familyName": "ZqcanaryFamily",
+        "preferredName": "ZqcanaryPreferred", "birthDate": "1961-07-23", "gender": "FEMALE", "mrn": "ZQCANARY-MRN",
+        "ssn": "978-65-4329", "phone": "(617) 555-0187", "email": "zqcanary@test.example", "acceptDuplicates": true,
+        "idempotencyKey": "register", "address": { "line1": "ZqcanaryStreet 1", "line2": "ZqcanaryFlat", "city": "ZqcanaryCity",
+        "state": "MA", "zipCode": "02139" } });
+    ("patientRegister", "PatientRegisterInput", "patient { id version }", input)
+}
+
+fn children(patient: &Value) -> Vec<Planted> {
+    vec![
+        ("patientContactAdd", "PatientContactAddInput", "contact { id version }", json!({ "patientId": patient,
+            "name": "ZqcanaryContact", "relationship": "FRIEND", "phone": "6175550188", "email": "zqcanaryc@test.example" })),
+        ("patientCoverageAdd", "PatientCoverageAddInput", "coverage { id version }", json!({ "patientId": patient,
+            "payerName": "ZqcanaryPayer", "planName": "ZqcanaryPlan", "memberNumber": "ZqcanaryMember", "groupNumber": "ZqcanaryGroup",
+            "effectiveOn": "2020-01-01", "subscriberRelationship": "SPOUSE", "subscriberName": "ZqcanarySubscriber" })),
+        ("patientVisitRecord", "PatientVisitRecordInput", "visit { id version }", json!({ "patientId": patient,
+            "visitedAt": "2026-02-01T10:00:00Z", "reason": "ZqcanaryReason", "notes": "ZqcanaryNotes", "department": "ZqcanaryDepartment",
+            "medications": [{ "name": "ZqcanaryDrug", "dose": "ZqcanaryDose", "frequency": "ZqcanaryFrequency", "route": "ZqcanaryRoute" }] })),
+        ("patientAllergyRecord", "PatientAllergyRecordInput", "allergy { id version }", json!({ "patientId": patient,
+            "substance": "ZqcanarySubstance", "reaction": "ZqcanaryReaction", "category": "FOOD", "severity": "MILD" })),
+    ]
+}
+
+/// Registers and fills a patient; gives their id.
+async fn plant(client: &Client) -> Value {
+    let (field, ty, selection, input) = register();
+    let patient = run(client, field, ty, selection, &input).await.ok()[field]["patient"]["id"].clone();
+    for (field, ty, selection, input) in children(&patient) {
+        let data = run(client, field, ty, selection, &input).await.ok();
+        assert_eq!(data[field]["userErrors"], json!([]), "{field}");
+    }
+    patient
+}
+
+/// Whether an error of any kind repeats what was sent.
+fn silent(answer: &Answer, what: &str) {
+    let mut told = json!(answer.errors);
+    if let Some(fields) = answer.data.as_object() {
+        for payload in fields.values() {
+            told.as_array_mut().unwrap().push(payload["userErrors"].clone());
+        }
+    }
+    assert!(!holds_canary(&told.to_string()), "{what} repeats what was sent: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn canaries_reach_no_log_and_no_error() {
+    catch();
+    let app = TestApp::start().await;
+    let clerk = app.member(Role::ALL).await;
+    let patient = plant(&clerk).await;
+    let stranger = app.member_of(app.other, Role::ALL).await;
+    let biller = app.member(&[Role::SystemAdmin]).await;
+    let (_, _, _, person) = register();
+    let mut planted = vec![register()];
+    planted.extend(children(&patient));
+    for (field, ty, selection, input) in planted {
+        for (who, client) in [("nobody", app.anonymous()), ("another facility", stranger.clone()), ("no role", biller.clone())] {
+            // Another facility may well register the same person.
+            if (who, field) != ("another facility", "patientRegister") {
+                silent(&run(&client, field, ty, selection, &input).await, &format!("{field} for {who}"));
+            }
+        }
+        // Each text in turn too long, and each member of the wrong type.
+        for key in input.as_object().unwrap().keys() {
+            for wrong in [json!("ZqcanaryLong".repeat(3_000)), json!(["ZqcanaryList"]), json!({ "Zqcanary": 1 }), json!(1)] {
+                let mut broken = input.clone();
+                broken[key] = wrong;
+                let answer = run(&clerk, field, ty, selection, &broken).await;
+                // async-graphql quotes a malformed value back to whoever sent it; never to a log.
+                if answer.errors.is_empty() {
+                    silent(&answer, &format!("{field} with a wrong {key}"));
+                }
+            }
+        }
+    }
+    let stale = json!({ "id": patient, "expectedVersion": 99, "familyName": "ZqcanaryStale", "email": person["email"] });
+    silent(&run(&clerk, "patientUpdate", "PatientUpdateInput", "patient { id }", &stale).await, "a stale update");
+    let malformed = clerk.run("query { patient(id: \"ZqcanaryId\") { id ", json!({})).await;
+    assert!(!malformed.errors.is_empty());
+    clerk.run("query { patientSearch(input: { name: \"ZqcanaryFamily\", email: \"zqcanary@\" }) { nodes { matched } } }", json!({})).await;
+    let metrics = clerk.request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(!holds_canary(&metrics), "/metrics");
+    // A fault of ours is logged: the listener works, and the fault tells nothing.
+    app.db_execute("UPDATE patients SET family_name_ciphertext = given_name_ciphertext").await;
+    let fault = clerk.run("query($id: ID!) { patient(id: $id) { familyName } }", json!({ "id": patient })).await;
+    assert_eq!(fault.code(), "INTERNAL_SERVER_ERROR");
+    silent(&fault, "a fault");
+    let caught = CAUGHT.lock().unwrap();
+    assert!(caught.seen > 0, "nothing was listened to");
+    assert!(caught.lines.is_empty(), "canaries in the log:\n{}", caught.lines.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_of_the_database_holds_no_canary() {
+    let app = TestApp::start().await;
+    let clerk = app.member(Role::ALL).await;
+    let patient = plant(&clerk).await;
+    // So that it shows that the dump holds the patient at all.
+    let id: anamnesis::ids::PatientId = anamnesis::ids::TypedId::decode(patient.as_str().unwrap()).unwrap();
+    let output = Command::new(cluster().program("pg_dump"))
+        .args(["--data-only", "--inserts", "--dbname", &app.database.superuser_url])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut dump = String::from_utf8(output.stdout).unwrap();
+    assert!(dump.contains(&anamnesis::ids::TypedId::uuid(id).to_string()));
+    for allowed in IN_CLEAR {
+        assert!(dump.contains(allowed), "{allowed} is not in clear any more: take it off the list");
+        dump = dump.replace(allowed, "");
+    }
+    let lower = dump.to_ascii_lowercase();
+    let hexadecimal = |text: &str| text.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let mut secrets: Vec<String> = NUMBERS.iter().map(|number| (*number).to_owned()).collect();
+    secrets.extend(["zqcanary", "1961-07-23", "robin example", "@test.example"].map(str::to_owned));
+    for secret in secrets {
+        let at = lower.find(&secret).map(|at| lower[at.saturating_sub(200)..(at + 60).min(lower.len())].to_owned());
+        assert!(at.is_none(), "{secret} is in the dump: {at:?}");
+        for form in [hexadecimal(&secret), hexadecimal(&secret.to_ascii_uppercase()), hexadecimal("Zqcanary")] {
+            assert!(!lower.contains(&form), "{secret} is in the dump as bytes");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ciphertexts_moved_to_another_row_are_unreadable() {
+    let app = TestApp::start().await;
+    let clerk = app.member(Role::ALL).await;
+    let mut patients = Vec::new();
+    for name in ["ZqcanaryOne", "ZqcanaryTwo"] {
+        let input = json!({ "givenName": name, "familyName": name, "birthDate": "1980-01-01", "gender": "FEMALE", "acceptDuplicates": true });
+        let data = run(&clerk, "patientRegister", "PatientRegisterInput", "patient { id }", &input).await.ok();
+        patients.push(data["patientRegister"]["patient"]["id"].clone());
+    }
+    app.db_execute(
+        "UPDATE patients a SET family_name_ciphertext = b.family_name_ciphertext FROM patients b \
+         WHERE a.facility_id = b.facility_id AND a.id <> b.id",
+    )
+    .await;
+    for patient in patients {
+        let answer = clerk.run("query($id: ID!) { patient(id: $id) { familyName } }", json!({ "id": patient })).await;
+        assert_eq!(answer.errors.len(), 1);
+        assert_eq!(answer.code(), "INTERNAL_SERVER_ERROR");
+        assert!(answer.data["patient"].is_null());
+        let message = answer.errors[0]["message"].as_str().unwrap();
+        assert!(message.starts_with("something went wrong on our side; quote request "), "{message}");
+    }
+}
