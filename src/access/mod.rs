@@ -6,9 +6,11 @@
 
 mod context;
 mod role;
+mod subject;
 mod token;
 
-pub use context::{Actor, ContextParts, EnteredKeys, Once, Purpose, Read, RequestContext, Subject, Tx, Write};
+pub use context::{EnteredKeys, Once, Read, RequestContext, Tx, Write};
+pub use subject::{Actor, ContextParts, Purpose, Subject};
 pub use role::{PlatformRole, Role};
 pub use token::{AccessTokens, Bearer};
 

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::domains::{documents, facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
+use crate::graphql::loaders::batched;
 use crate::graphql::{AnamnesisSchema, builder, errors};
 
 /// Nesting of brackets the parser follows before it gives up.
@@ -129,7 +130,7 @@ async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMa
     let (modern, request_id) = (accepts_response_json(headers), ctx.parts().request_id);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
     let request = with_data(request, &ctx).data(authentication::cookies(headers));
-    let (mut response, ended) = match tokio::time::timeout(limit, edge.schema.execute(request)).await {
+    let (mut response, ended) = match tokio::time::timeout(limit, batched(edge.schema.execute(request))).await {
         // What was read must be on record before it is shown.
         Ok(response) => (response, ctx.finish().await),
         // What still runs would be waited for otherwise.

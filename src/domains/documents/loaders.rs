@@ -8,7 +8,7 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use super::model::{CheckedSignature, Document};
 use super::service;
 use crate::access::RequestContext;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, spawn};
 use crate::ids::{DocumentId, PatientId};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
@@ -17,11 +17,11 @@ use crate::phi::Phi;
 #[must_use]
 pub fn attach(request: Request, ctx: &RequestContext) -> Request {
     request
-        .data(DataLoader::new(DocumentLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(PatientDocumentsLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(TextLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(AddendaLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(SignaturesLoader(ctx.clone()), tokio::spawn))
+        .data(DataLoader::new(DocumentLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(PatientDocumentsLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(TextLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(AddendaLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(SignaturesLoader(ctx.clone()), spawn))
 }
 
 /// Documents by id.

@@ -8,12 +8,12 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use super::model::MemberRole;
 use super::service;
 use crate::access::RequestContext;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, spawn};
 use crate::ids::MemberId;
 
 /// Gives a request the loaders of the domain.
 pub fn attach(request: Request, ctx: &RequestContext) -> Request {
-    request.data(DataLoader::new(RolesLoader(ctx.clone()), tokio::spawn))
+    request.data(DataLoader::new(RolesLoader(ctx.clone()), spawn))
 }
 
 /// Roles by member.

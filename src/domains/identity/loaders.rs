@@ -8,12 +8,12 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use super::model::User;
 use super::service;
 use crate::access::RequestContext;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, spawn};
 use crate::ids::UserId;
 
 /// Gives a request the loaders of the domain.
 pub fn attach(request: Request, ctx: &RequestContext) -> Request {
-    request.data(DataLoader::new(UserLoader(ctx.clone()), tokio::spawn))
+    request.data(DataLoader::new(UserLoader(ctx.clone()), spawn))
 }
 
 /// Accounts by id.

@@ -9,21 +9,21 @@ use async_graphql::{Context, Request};
 use super::model::{Allergy, CareRelationship, Contact, Coverage, Diagnosis, Patient, Visit, VisitCursor};
 use super::service;
 use crate::access::RequestContext;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, spawn};
 use crate::ids::{PatientId, VisitId};
 use crate::pagination::{Page, PageRequest};
 
 /// Gives a request the loaders of the domain.
 pub fn attach(request: Request, ctx: &RequestContext) -> Request {
     request
-        .data(DataLoader::new(PatientLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(ContactsLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(CoveragesLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(AllergiesLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(CareTeamLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(VisitsLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(VisitCountLoader(ctx.clone()), tokio::spawn))
-        .data(DataLoader::new(DiagnosesLoader(ctx.clone()), tokio::spawn))
+        .data(DataLoader::new(PatientLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(ContactsLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(CoveragesLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(AllergiesLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(CareTeamLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(VisitsLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(VisitCountLoader(ctx.clone()), spawn))
+        .data(DataLoader::new(DiagnosesLoader(ctx.clone()), spawn))
 }
 
 /// What a loader of the request has for one key.

@@ -18,6 +18,7 @@ pub struct Upload {
 /// Begins the value that stands for a file while the operation runs.
 const MARK: &str = "staged";
 
+/// A file of a multipart request: null in `operations`, named in `map`.
 #[Scalar(name = "Upload")]
 impl ScalarType for Upload {
     fn parse(value: Value) -> InputValueResult<Self> {

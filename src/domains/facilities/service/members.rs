@@ -12,7 +12,7 @@ use crate::domains::facilities::model::{
 use crate::domains::facilities::{policy, repository, validation};
 use crate::domains::identity;
 use crate::error::{Error, Result, Stop};
-use crate::ids::MemberId;
+use crate::ids::{MemberId, UserId};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
 
@@ -50,6 +50,16 @@ async fn own_row(outside: &RequestContext, ctx: &RequestContext, id: MemberId) -
     let read = outside.read(&policy::MEMBERSHIPS).await?;
     let found = repository::members::find_by_user(read.db()?, ctx.facility(), ctx.user()?).await?;
     found.filter(|member| member.id == id).ok_or(Error::NotFound)
+}
+
+/// Where someone stands in the bound facility, for the services of other domains; `None` for who never worked
+/// there.
+///
+/// # Errors
+/// A fault.
+pub async fn standing(tx: &Tx, user: UserId) -> Result<Option<MemberStatus>> {
+    let member = repository::members::find_by_user(tx.db()?, tx.ctx().facility(), user).await?;
+    Ok(member.map(|member| member.status))
 }
 
 /// A page of members, last joined first, and how many there are when that is wanted.

@@ -108,13 +108,13 @@ impl PatientsQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Of this patient alone.")] patient_id: Option<PatientId>,
         #[graphql(desc = "Of this provider alone, a user.")] user_id: Option<UserId>,
-        #[graphql(desc = "Also those that have ended.", default)] ended: bool,
+        #[graphql(desc = "Also those that have ended; not when left out.")] ended: Option<bool>,
         #[graphql(desc = "Relationships to return, 1 to 100; 20 when left out.")] first: Option<i32>,
         #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
     ) -> Result<CareRelationshipConnection> {
         let request = request(ctx)?;
         let page = PageRequest::parse(first, after.as_deref())?;
-        let filter = RelationshipFilter { patient: patient_id, user: user_id, ended };
+        let filter = RelationshipFilter { patient: patient_id, user: user_id, ended: ended.unwrap_or(false) };
         let found = service::list_care_relationships(request, filter, page).await?.map(CareRelationship::from);
         let total = if counted(ctx) { Some(service::count_care_relationships(request, filter).await?) } else { None };
         Ok(CareRelationshipConnection::new(found, page.after.is_some(), total, |row| row.id.encode()))
@@ -124,12 +124,13 @@ impl PatientsQuery {
     async fn break_glass_accesses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those that wait for review.", default)] unreviewed_only: bool,
+        #[graphql(desc = "Only those that wait for review; all when left out.")] unreviewed_only: Option<bool>,
         #[graphql(desc = "Accesses to return, 1 to 100; 20 when left out.")] first: Option<i32>,
         #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
     ) -> Result<BreakGlassAccessConnection> {
         let request = request(ctx)?;
         let page = PageRequest::parse(first, after.as_deref())?;
+        let unreviewed_only = unreviewed_only.unwrap_or(false);
         let found = service::list_break_glass_accesses(request, unreviewed_only, page).await?.map(BreakGlassAccess::from);
         let total =
             if counted(ctx) { Some(service::count_break_glass_accesses(request, unreviewed_only).await?) } else { None };

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::pg::Pg;
 use diesel::prelude::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _};
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
@@ -223,45 +223,4 @@ pub(in crate::domains::patients) async fn review_access(
         .execute(&mut db)
         .await?;
     Ok(updated == 1)
-}
-
-#[derive(QueryableByName)]
-struct Answer {
-    #[diesel(sql_type = Bool)]
-    yes: bool,
-}
-
-/// Whether someone works in the facility now, or, with `ever`, ever did.
-pub(in crate::domains::patients) async fn is_member(
-    mut db: &AsyncPgConnection,
-    facility: FacilityId,
-    user: UserId,
-    ever: bool,
-) -> Result<bool> {
-    let answer: Answer = sql("SELECT EXISTS (SELECT FROM facility_members \
-         WHERE facility_id = $1 AND user_id = $2 AND ($3 OR status = 'active')) AS yes")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(user)
-        .bind::<Bool, _>(ever)
-        .get_result(&mut db)
-        .await?;
-    Ok(answer.yes)
-}
-
-#[derive(QueryableByName)]
-struct Setting {
-    #[diesel(sql_type = Nullable<Text>)]
-    minutes: Option<String>,
-}
-
-/// Minutes an emergency access lasts by the settings of the facility; `None` when they do not say.
-pub(in crate::domains::patients) async fn break_glass_minutes(
-    mut db: &AsyncPgConnection,
-    facility: FacilityId,
-) -> Result<Option<i64>> {
-    let setting: Setting = sql("SELECT settings ->> 'breakGlassMinutes' AS minutes FROM facilities WHERE id = $1")
-        .bind::<SqlUuid, _>(facility)
-        .get_result(&mut db)
-        .await?;
-    Ok(setting.minutes.and_then(|minutes| minutes.parse().ok()))
 }

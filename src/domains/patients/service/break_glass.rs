@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::access::{Once, Purpose, RequestContext, Subject, Tx};
 use crate::crypto::blind_index::normalise;
+use crate::domains::facilities;
 use crate::domains::patients::model::{
     BreakGlass, BreakGlassAccess, BreakGlassReview, BrokenFor, NewBreakGlass, Refusal,
 };
@@ -13,11 +14,6 @@ use crate::error::{Error, Result, Stop};
 use crate::ids::{BreakGlassId, new_id};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
-
-/// How long an access lasts where the facility does not say.
-const DEFAULT_MINUTES: i64 = 60;
-/// The longest an access may last, whatever the settings say.
-const MAX_MINUTES: i64 = 24 * 60;
 
 /// One emergency access.
 ///
@@ -91,7 +87,7 @@ async fn open_chart(tx: Tx, wanted: BrokenFor, reason: Phi<String>) -> Result<Op
             repository::care::patient_by_mrn(db, index).await?.ok_or(Error::NotFound)?
         }
     };
-    let minutes = repository::care::break_glass_minutes(db, ctx.facility()).await?.unwrap_or(DEFAULT_MINUTES);
+    let minutes = facilities::service::settings(&tx).await?.break_glass_minutes;
     let id = new_id();
     let now = ctx.now();
     let row = NewBreakGlass {
@@ -101,7 +97,7 @@ async fn open_chart(tx: Tx, wanted: BrokenFor, reason: Phi<String>) -> Result<Op
         user_id: ctx.user()?,
         reason_ciphertext: sealing::seal_reason(&keys, id, &reason)?,
         started_at: now,
-        expires_at: now + TimeDelta::minutes(minutes.clamp(1, MAX_MINUTES)),
+        expires_at: now + TimeDelta::minutes(i64::from(minutes)),
         created_at: now,
         updated_at: now,
     };

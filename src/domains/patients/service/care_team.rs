@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{changeable, same_version, written};
 use crate::access::{Once, RequestContext, Subject};
+use crate::domains::facilities::{self, model::MemberStatus};
 use crate::domains::patients::model::{
     CareRelationship, CareRelationshipKind, NewCareRelationship, Refusal, RelationshipFilter,
 };
@@ -77,7 +78,7 @@ pub async fn start_care_relationship(
         .run(|tx| async move {
             let (ctx, db, id): (_, _, CareRelationshipId) = (tx.ctx(), tx.db()?, new_id());
             changeable(&tx, patient).await?;
-            if !repository::care::is_member(db, ctx.facility(), user, false).await? {
+            if facilities::service::standing(&tx, user).await? != Some(MemberStatus::Active) {
                 return Err(Stop::refuse(
                     Refusal::UnknownMember,
                     &["input", "userId"],

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{changeable, same_version, written};
 use crate::access::{Once, RequestContext, Subject, Tx};
+use crate::domains::facilities;
 use crate::domains::patients::model::{
     Diagnosis, NewDiagnosis, NewVisit, Refusal, Visit, VisitCursor, VisitFields, VisitPatch,
 };
@@ -143,7 +144,7 @@ pub async fn update_visit(
 /// The history may name someone who has left.
 async fn check_attending(tx: &Tx, attending: Option<UserId>) -> Result<(), Stop<Refusal>> {
     let Some(user) = attending else { return Ok(()) };
-    if repository::care::is_member(tx.db()?, tx.ctx().facility(), user, true).await? {
+    if facilities::service::standing(tx, user).await?.is_some() {
         return Ok(());
     }
     Err(Stop::refuse(Refusal::UnknownMember, &["input", "attendingId"], "nobody of this facility has this id"))

@@ -28,7 +28,7 @@ pub const DOCUMENT: &str = "query($id: ID!) { document(id: $id) { id kind title 
 pub async fn register(app: &TestApp, given_name: &str) -> String {
     let clerk = app.member(&[Role::FrontDesk]).await;
     let input = json!({ "input": { "givenName": given_name, "familyName": "Documented", "birthDate": "1984-02-29",
-        "gender": "FEMALE" } });
+        "gender": "FEMALE", "acceptDuplicates": true } });
     let register = "mutation($input: PatientRegisterInput!) { patientRegister(input: $input) { patient { id } } }";
     let data = clerk.run(register, input).await.ok();
     data["patientRegister"]["patient"]["id"].as_str().unwrap().to_owned()

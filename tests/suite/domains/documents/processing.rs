@@ -54,7 +54,7 @@ async fn pages_of_a_pdf_are_found_on_their_page() {
     app.work().await;
     let ready = state(&nurse, &id).await;
     assert_eq!((&ready["status"], &ready["failure"]), (&json!("READY"), &Value::Null));
-    assert_eq!(ready["readyAt"], "2026-03-09T14:00:00Z");
+    assert_eq!(ready["readyAt"], "2026-03-09T14:00:00+00:00");
     assert_eq!(app.db_value("SELECT count(*) FROM document_chunks").await, ready["passageCount"].to_string());
     assert_eq!(app.db_value("SELECT max(page) FROM document_chunks").await, ready["pageCount"].to_string());
     let hits = find(&nurse, "disoriented motorist in an automobile", json!({ "mode": "SEMANTIC" })).await;
@@ -150,7 +150,7 @@ async fn a_draft_is_not_in_search() {
     let app = start().await;
     let physician = app.member(&[Role::Physician]).await;
     let create = "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id } } }";
-    let input = json!({ "kind": "CLINICAL_NOTE", "title": "Draft", "text": "An unfinished thought.", "patientIds": [] });
+    let input = json!({ "kind": "CLINICAL_NOTE", "title": "Draft", "text": "An unfinished thought.", "patientIds": [super::search::someone(&physician).await] });
     let made = physician.run(create, json!({ "input": input })).await.ok();
     let id = made["noteCreate"]["note"]["id"].as_str().unwrap().to_owned();
     queue_again(&app, "documents.index_note", &id).await;

@@ -30,6 +30,9 @@ pub async fn start() -> TestApp {
 pub async fn write_note(author: &Client, text: &str, more: Value) -> String {
     let mut input = json!({ "kind": "CLINICAL_NOTE", "title": text.split(' ').next(), "text": text, "patientIds": [] });
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    if input["patientIds"] == json!([]) {
+        input["patientIds"] = json!([someone(author).await]);
+    }
     let create = "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id version } userErrors { message } } }";
     let made = author.run(create, json!({ "input": input })).await.ok();
     let note = &made["noteCreate"]["note"];
@@ -39,6 +42,15 @@ pub async fn write_note(author: &Client, text: &str, more: Value) -> String {
     let done = author.run(finalize, json!({ "input": input })).await.ok();
     assert!(done["noteFinalize"]["note"].is_object(), "{done}");
     note["id"].as_str().unwrap().to_owned()
+}
+
+/// A patient of the author's own, for a note that is about nobody in particular.
+pub async fn someone(author: &Client) -> String {
+    let register = "mutation($input: PatientRegisterInput!) { patientRegister(input: $input) { patient { id } } }";
+    let input = json!({ "givenName": "Some", "familyName": "Body", "birthDate": "1984-02-29", "gender": "FEMALE",
+        "acceptDuplicates": true });
+    let made = author.run(register, json!({ "input": input })).await.ok();
+    made["patientRegister"]["patient"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Results of a search.

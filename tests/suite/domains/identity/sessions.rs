@@ -112,7 +112,7 @@ async fn a_refresh_gives_the_facility_last_chosen_while_the_user_works_there() {
     assert_eq!(facility(tokens.client(&app)).await, json!(app.facility.encode()));
 
     for undo in [
-        "UPDATE facility_members SET status = 'suspended', suspended_at = now()",
+        "UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'under_review'",
         "UPDATE facility_members SET status = 'active', suspended_at = NULL; UPDATE facilities SET status = 'suspended'",
     ] {
         let tokens = sign_in(&app, &person, PASSWORD).await;

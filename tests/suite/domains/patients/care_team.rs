@@ -70,7 +70,7 @@ async fn refused_relationships_change_nothing() {
     // Someone who has left is not given charts.
     let gone = app.member(&[Role::Therapist]).await.user.unwrap();
     use anamnesis::ids::TypedId as _;
-    app.db_execute(&format!("UPDATE facility_members SET status = 'removed' WHERE user_id = '{}'", gone.uuid())).await;
+    app.db_execute(&format!("UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE user_id = '{}'", gone.uuid())).await;
     let refusal = refused_once(&app, &manager, &starting, start(gone), "careRelationshipStart").await;
     assert_eq!(refusal, told("UNKNOWN_MEMBER", "input.userId"));
     let ending = document("careRelationshipEnd");
