@@ -115,7 +115,8 @@ async fn who_may_call_what_is_as_committed() {
             .flat_map(|root| std::iter::repeat_n(*root, calling.len()))
             .zip(clients)
             .map(|(root, client)| {
-                let (document, variables) = (Api::operation(root, &api.shallow(root)), api.variables(root, &ids, false));
+                let variables = api.variables(root, &ids, false);
+                let document = Api::operation(root, &api.shallow(root), &variables);
                 async move { client.run(&document, variables).await }
             })
             .collect();

@@ -57,8 +57,9 @@ async fn every_query_that_shows_a_patient_names_them_in_the_audit_log() {
     assert!(roots.len() >= 7, "only {} queries show patients", roots.len());
     let mut silent = Vec::new();
     for root in roots {
-        let document = Api::operation(&root, &api.deep(api.returned(&root), DEPTH));
-        let answer = maker.run(&document, api.variables(&root, &ids, true)).await;
+        let variables = api.variables(&root, &ids, false);
+        let document = Api::operation(&root, &api.deep(api.returned(&root), DEPTH), &variables);
+        let answer = maker.run(&document, variables).await;
         assert!(answer.errors.is_empty(), "{}: {:?}", root.name(), answer.errors);
         let seen = rows(&app, &answer).await;
         if !seen.iter().any(|(outcome, of)| outcome == "success" && of.as_deref() == Some(patient.as_str())) {
@@ -76,7 +77,8 @@ async fn denied_and_refused_attempts_leave_a_row() {
     let patient = app.member(&[Role::Patient]).await;
     let (mut silent, mut denied, mut refused) = (Vec::new(), 0, 0);
     for root in api.roots() {
-        let document = Api::operation(&root, &api.shallow(&root));
+        let variables = api.variables(&root, &ids, false);
+        let document = Api::operation(&root, &api.shallow(&root), &variables);
         let callers: &[(&str, crate::harness::Client)] =
             &[("anonymous", app.anonymous()), ("patient", patient.clone()), ("maker", maker.clone())];
         for (name, client) in callers {
@@ -84,7 +86,7 @@ async fn denied_and_refused_attempts_leave_a_row() {
             if matches!(root.name(), "signOut" | "memberLeave" | "documentUpload") {
                 continue;
             }
-            let answer = client.run(&document, api.variables(&root, &ids, false)).await;
+            let answer = client.run(&document, variables.clone()).await;
             let expected = match answer.errors.first() {
                 Some(_) if matches!(answer.code(), "FORBIDDEN" | "UNAUTHENTICATED") => "denied",
                 None if user_errors(&root, &answer) => "refused",

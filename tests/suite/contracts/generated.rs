@@ -86,6 +86,7 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
     ("PatientSearchInput", "name"),
     ("BreakGlassInput", "patientId"),
     ("NoteCreateInput", "patientIds"),
+    ("PatientCoverageAddInput", "subscriberName"),
     ("PatientRegisterInput", "acceptDuplicates"),
 ];
 
@@ -145,10 +146,6 @@ impl Api {
         roots
     }
 
-    pub fn root(&self, name: &str) -> Root {
-        self.roots().into_iter().find(|root| root.name() == name).unwrap_or_else(|| panic!("no root field {name}"))
-    }
-
     pub fn description(&self, ty: &str) -> &str {
         self.types[ty].description.as_ref().map_or("", |text| text.node.as_str())
     }
@@ -171,9 +168,11 @@ impl Api {
             .is_some_and(|definition| matches!(definition.kind, TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_)))
     }
 
-    /// An operation of one root field with all its arguments as variables.
-    pub fn operation(root: &Root, selection: &str) -> String {
-        let arguments: Vec<_> = root.field.arguments.iter().map(|argument| &argument.node).collect();
+    /// An operation of one root field with the arguments that are given.
+    pub fn operation(root: &Root, selection: &str, variables: &Value) -> String {
+        let arguments = root.field.arguments.iter().map(|argument| &argument.node);
+        let arguments: Vec<_> =
+            arguments.filter(|argument| variables.get(argument.name.node.as_str()).is_some()).collect();
         let declared: Vec<_> =
             arguments.iter().map(|argument| format!("${}: {}", argument.name.node, argument.ty.node)).collect();
         let given: Vec<_> = arguments.iter().map(|argument| format!("{0}: ${0}", argument.name.node)).collect();
@@ -324,6 +323,7 @@ fn text(name: &str) -> String {
         "code" => "123456",
         "ssn" => "999-12-3456",
         "npi" => "1234567893",
+        "subscribername" => "Example",
         "zipcode" => "02139",
         "state" => "MA",
         "search" => "fracture",
@@ -369,7 +369,8 @@ impl World {
                 }
                 let known = api.id_places(&root).iter().all(|(_, kind)| ids.contains_key(kind));
                 if known {
-                    maker.run(&Api::operation(&root, &api.shallow(&root)), api.variables(&root, &ids, false)).await;
+                    let variables = api.variables(&root, &ids, false);
+                    maker.run(&Api::operation(&root, &api.shallow(&root), &variables), variables).await;
                 }
             }
             Self::find(app, facility, &mut ids).await;

@@ -4,7 +4,7 @@ use anamnesis::access::Role;
 use anamnesis::ids::{FacilityId, TypedId as _, UserId};
 use serde_json::Value;
 
-use super::generated::{Api, Ids, Root, World};
+use super::generated::{Api, Root, World};
 use crate::harness::{Answer, TestApp};
 
 /// Codes with which a call may end that named what is not the caller's.
@@ -91,7 +91,6 @@ async fn another_facilitys_ids_show_and_change_nothing() {
         if places.is_empty() {
             continue;
         }
-        let document = Api::operation(&root, &api.shallow(&root));
         // All ids of the other facility; then each of them alone among our own.
         let mut calls = vec![api.variables(&root, &theirs.ids, true)];
         for (path, kind) in &places {
@@ -101,6 +100,7 @@ async fn another_facilitys_ids_show_and_change_nothing() {
         }
         for variables in calls {
             called += 1;
+            let document = Api::operation(&root, &api.shallow(&root), &variables);
             let answer = intruder.run(&document, variables.clone()).await;
             let refused = answer.errors.is_empty() || REFUSALS.contains(&answer.code());
             if shows(&root, &answer) || !refused {
@@ -121,14 +121,11 @@ async fn ones_own_ids_show_something() {
     let World { ids, maker } = World::fill(&app, &api, app.facility).await;
     let mut empty = Vec::new();
     for root in api.roots().iter().filter(|root| !root.mutation && !api.id_places(root).is_empty()) {
-        let answer = maker.run(&Api::operation(root, &api.shallow(root)), own(&api, root, &ids)).await;
+        let variables = api.variables(root, &ids, false);
+        let answer = maker.run(&Api::operation(root, &api.shallow(root), &variables), variables).await;
         if !shows(root, &answer) {
             empty.push(format!("{}: {} {:?}", root.name(), answer.data, answer.errors));
         }
     }
     assert!(empty.is_empty(), "{}", empty.join("\n"));
-}
-
-fn own(api: &Api, root: &Root, ids: &Ids) -> Value {
-    api.variables(root, ids, true)
 }
