@@ -92,7 +92,8 @@ impl App {
             pool_size: config.database_pool,
             wait: Duration::from_secs(config.database_wait_seconds),
         })?;
-        let allowed = config.allowed_operations.as_deref().map(Persisted::read_allowed).transpose().map_err(Error::internal)?;
+        let allowed =
+            config.allowed_operations.as_deref().map(Persisted::read_allowed).transpose().map_err(Error::internal)?;
         let keyring = Arc::new(keyring);
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
@@ -138,8 +139,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`] when it has none; a fault when they do not unwrap, or the database cannot be reached.
     pub async fn keys_of_facility(&self, facility: FacilityId) -> Result<Arc<FacilityKeys>> {
-        let session =
-            Session::open(&self.database, Mode::Read, Binding::System { facility }, self.clock.now()).await?;
+        let session = Session::open(&self.database, Mode::Read, Binding::System { facility }, self.clock.now()).await?;
         let keys = self.keys.of(facility, session.bound().key_epoch, session.connection()?).await?;
         session.end(false).await?;
         Ok(keys)

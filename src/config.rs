@@ -100,12 +100,7 @@ pub struct Setting {
 pub struct Faults(pub Vec<String>);
 
 /// One setting read: absent and without a default is `None`.
-fn read<T>(
-    values: &BTreeMap<String, String>,
-    faults: &mut Vec<String>,
-    name: &str,
-    default: Option<&str>,
-) -> Option<T>
+fn read<T>(values: &BTreeMap<String, String>, faults: &mut Vec<String>, name: &str, default: Option<&str>) -> Option<T>
 where
     T: FromStr,
     T::Err: fmt::Display,
@@ -417,11 +412,9 @@ mod tests {
 
     #[test]
     fn bounds_between_settings_are_checked() {
-        let faults = Config::from_values(&values(&[
-            ("ANAMNESIS_ACCESS_TOKEN_MINUTES", "16"),
-            ("ANAMNESIS_CORS_ORIGINS", "*"),
-        ]))
-        .unwrap_err();
+        let faults =
+            Config::from_values(&values(&[("ANAMNESIS_ACCESS_TOKEN_MINUTES", "16"), ("ANAMNESIS_CORS_ORIGINS", "*")]))
+                .unwrap_err();
         assert_eq!(faults.0.len(), 2, "{faults}");
     }
 

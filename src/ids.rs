@@ -37,7 +37,11 @@ pub trait TypedId: Copy + Eq + std::hash::Hash + Send + Sync + 'static {
     /// [`IdError::WrongKind`] for a well-formed id of another kind, else [`IdError::Malformed`].
     fn decode(text: &str) -> Result<Self, IdError> {
         let (prefix, uuid) = split(text).ok_or(IdError::Malformed)?;
-        if prefix == Self::PREFIX { Ok(Self::from_uuid(uuid)) } else { Err(IdError::WrongKind { expected: Self::KIND }) }
+        if prefix == Self::PREFIX {
+            Ok(Self::from_uuid(uuid))
+        } else {
+            Err(IdError::WrongKind { expected: Self::KIND })
+        }
     }
 }
 
@@ -202,7 +206,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_malformed() {
-        for text in ["", "pat", "pat_", "pat_!!", "pat_AAAA", "_AAAAAAAAAAAAAAAAAAAAAA", "pat_AAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        for text in
+            ["", "pat", "pat_", "pat_!!", "pat_AAAA", "_AAAAAAAAAAAAAAAAAAAAAA", "pat_AAAAAAAAAAAAAAAAAAAAAAAAAA"]
+        {
             assert!(matches!(PatientId::decode(text), Err(IdError::Malformed | IdError::WrongKind { .. })), "{text}");
         }
     }

@@ -3,27 +3,27 @@
 //! A request goes one way: `http -> graphql -> domains/*/service -> repository -> db`. The modules in the
 //! order a reader needs them:
 
-pub mod error;
-pub mod ids;
-pub mod phi;
-pub mod text_enum;
-pub mod clock;
-pub mod pagination;
-pub mod npi;
-pub mod config;
 pub mod access;
+pub mod app;
 pub mod audit;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod db;
-pub mod storage;
+pub mod demo;
 pub mod domains;
+pub mod embedding;
+pub mod error;
+pub mod extraction;
 pub mod graphql;
 pub mod http;
+pub mod ids;
 pub mod jobs;
-pub mod embedding;
-pub mod extraction;
+pub mod npi;
+pub mod pagination;
+pub mod phi;
 pub mod provision;
-pub mod app;
-pub mod demo;
+pub mod storage;
 pub mod telemetry;
-pub mod cli;
+pub mod text_enum;

@@ -20,7 +20,8 @@ pub fn parse(typed: &str) -> Option<String> {
 /// Whether a text is ten digits, begins with 1 or 2 and has the right check digit.
 #[must_use]
 pub fn is_valid(number: &str) -> bool {
-    if number.len() != DIGITS || !number.starts_with(['1', '2']) || !number.bytes().all(|digit| digit.is_ascii_digit()) {
+    if number.len() != DIGITS || !number.starts_with(['1', '2']) || !number.bytes().all(|digit| digit.is_ascii_digit())
+    {
         return false;
     }
     let sum: u32 = number

@@ -55,7 +55,8 @@ impl RequestContext {
     /// own are ended by its own [`RequestContext::finish`].
     #[must_use]
     pub fn as_anonymous(&self) -> Self {
-        let parts = ContextParts { actor: Actor::Anonymous, facility: FacilityId::PLATFORM, ..self.inner.parts.clone() };
+        let parts =
+            ContextParts { actor: Actor::Anonymous, facility: FacilityId::PLATFORM, ..self.inner.parts.clone() };
         Self::new(Arc::clone(&self.inner.app), parts)
     }
 
@@ -135,7 +136,8 @@ impl RequestContext {
                 Some(session) => Arc::clone(session),
                 None => {
                     let session = Arc::new(
-                        Session::open(&self.inner.app.database, crate::db::Mode::Read, self.binding(), self.now()).await?,
+                        Session::open(&self.inner.app.database, crate::db::Mode::Read, self.binding(), self.now())
+                            .await?,
                     );
                     *held = Some(Arc::clone(&session));
                     session
@@ -490,27 +492,27 @@ impl Write {
         let mut connection = tx.session.connection()?;
         let claimed = sql("INSERT INTO idempotency_keys (facility_id, user_id, key, action, fingerprint, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (facility_id, user_id, key) DO NOTHING")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<SqlUuid, _>(user)
-            .bind::<Text, _>(&once.key)
-            .bind::<Text, _>(self.action.name)
-            .bind::<Bytea, _>(once.fingerprint.as_slice())
-            .bind::<Timestamptz, _>(self.ctx.now())
-            .execute(&mut connection)
-            .await?;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(user)
+        .bind::<Text, _>(&once.key)
+        .bind::<Text, _>(self.action.name)
+        .bind::<Bytea, _>(once.fingerprint.as_slice())
+        .bind::<Timestamptz, _>(self.ctx.now())
+        .execute(&mut connection)
+        .await?;
         if claimed == 1 {
             return Ok(None);
         }
         let remembered: Option<Remembered> = sql("SELECT action = $4 AND fingerprint = $5 AS same, result \
              FROM idempotency_keys WHERE facility_id = $1 AND user_id = $2 AND key = $3")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<SqlUuid, _>(user)
-            .bind::<Text, _>(&once.key)
-            .bind::<Text, _>(self.action.name)
-            .bind::<Bytea, _>(once.fingerprint.as_slice())
-            .get_result(&mut connection)
-            .await
-            .optional()?;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(user)
+        .bind::<Text, _>(&once.key)
+        .bind::<Text, _>(self.action.name)
+        .bind::<Bytea, _>(once.fingerprint.as_slice())
+        .get_result(&mut connection)
+        .await
+        .optional()?;
         match remembered {
             Some(Remembered { same: true, result: Some(result) }) => Ok(Some(serde_json::from_value(result)?)),
             Some(Remembered { same: false, .. }) => {

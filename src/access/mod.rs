@@ -10,8 +10,8 @@ mod subject;
 mod token;
 
 pub use context::{EnteredKeys, Once, Read, RequestContext, Tx, Write};
-pub use subject::{Actor, ContextParts, Purpose, Subject};
 pub use role::{PlatformRole, Role};
+pub use subject::{Actor, ContextParts, Purpose, Subject};
 pub use token::{AccessTokens, Bearer};
 
 /// What someone may want to do: a permission and an audit action in one.

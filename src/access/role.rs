@@ -2,7 +2,6 @@
 
 use crate::text_enum::text_enum;
 
-
 text_enum! {
     /// A role a member holds in a facility.
     Role {

@@ -9,9 +9,14 @@ use crate::text_enum::text_enum;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     Anonymous,
-    User { user: UserId, session: SessionId },
+    User {
+        user: UserId,
+        session: SessionId,
+    },
     /// The server or an operator; the reason is written to the audit log.
-    System { reason: &'static str },
+    System {
+        reason: &'static str,
+    },
 }
 
 text_enum! {

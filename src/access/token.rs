@@ -102,7 +102,8 @@ impl AccessTokens {
         validation.set_issuer(&[ISSUER]);
         // The library reads the system clock; ours is checked below.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| Error::Unauthenticated)?.claims;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| Error::Unauthenticated)?.claims;
         if claims.exp <= now.timestamp() {
             return Err(Error::Unauthenticated);
         }

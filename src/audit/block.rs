@@ -62,12 +62,12 @@ pub(super) async fn rows(
          FROM audit_log WHERE facility_id = $1 AND epoch = $2 \
              AND transaction_id >= $3::text::xid8 AND transaction_id < $4::text::xid8 \
          ORDER BY transaction_id, id")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<Integer, _>(epoch)
-        .bind::<Text, _>(from)
-        .bind::<Text, _>(to)
-        .load(&mut db)
-        .await?)
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Integer, _>(epoch)
+    .bind::<Text, _>(from)
+    .bind::<Text, _>(to)
+    .load(&mut db)
+    .await?)
 }
 
 /// A block as stored.
@@ -112,7 +112,9 @@ impl Block {
         digest.update(self.epoch.to_be_bytes());
         digest.update(self.row_count.to_be_bytes());
         digest.update(self.sealed_at.timestamp_micros().to_be_bytes());
-        for part in [self.from_transaction.as_bytes(), self.to_transaction.as_bytes(), &self.previous_hash, &self.entries] {
+        for part in
+            [self.from_transaction.as_bytes(), self.to_transaction.as_bytes(), &self.previous_hash, &self.entries]
+        {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }

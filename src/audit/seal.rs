@@ -133,19 +133,19 @@ async fn insert(mut db: &AsyncPgConnection, facility: FacilityId, block: &Block)
     sql("INSERT INTO audit_blocks (facility_id, number, epoch, from_transaction, to_transaction, row_count, entries, \
          previous_hash, hash, signature, sealed_at) \
          VALUES ($1, $2, $3, $4::text::xid8, $5::text::xid8, $6, $7, $8, $9, $10, $11)")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<BigInt, _>(block.number)
-        .bind::<Integer, _>(block.epoch)
-        .bind::<Text, _>(&block.from_transaction)
-        .bind::<Text, _>(&block.to_transaction)
-        .bind::<Integer, _>(block.row_count)
-        .bind::<Bytea, _>(&block.entries)
-        .bind::<Bytea, _>(&block.previous_hash)
-        .bind::<Bytea, _>(&block.hash)
-        .bind::<Text, _>(&block.signature)
-        .bind::<Timestamptz, _>(block.sealed_at)
-        .execute(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<BigInt, _>(block.number)
+    .bind::<Integer, _>(block.epoch)
+    .bind::<Text, _>(&block.from_transaction)
+    .bind::<Text, _>(&block.to_transaction)
+    .bind::<Integer, _>(block.row_count)
+    .bind::<Bytea, _>(&block.entries)
+    .bind::<Bytea, _>(&block.previous_hash)
+    .bind::<Bytea, _>(&block.hash)
+    .bind::<Text, _>(&block.signature)
+    .bind::<Timestamptz, _>(block.sealed_at)
+    .execute(&mut db)
+    .await?;
     Ok(())
 }
 
@@ -161,10 +161,7 @@ struct FacilityRow {
 /// When the database fails.
 pub async fn facilities(app: &App) -> Result<Vec<FacilityId>> {
     let session = Session::open(&app.database, Mode::Read, Binding::Worker, app.clock.now()).await?;
-    let rows: Vec<FacilityRow> =
-        sql("SELECT id FROM facilities ORDER BY id")
-            .load(&mut session.connection()?)
-            .await?;
+    let rows: Vec<FacilityRow> = sql("SELECT id FROM facilities ORDER BY id").load(&mut session.connection()?).await?;
     session.end(false).await?;
     Ok(rows.into_iter().map(|row| FacilityId::from_uuid(row.id)).collect())
 }

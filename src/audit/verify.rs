@@ -16,18 +16,39 @@ use crate::ids::FacilityId;
 /// What is wrong first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    RowChanged { row: Uuid, block: i64 },
-    RowRemoved { row: Uuid, block: i64 },
-    RowAdded { row: Uuid, block: i64 },
+    RowChanged {
+        row: Uuid,
+        block: i64,
+    },
+    RowRemoved {
+        row: Uuid,
+        block: i64,
+    },
+    RowAdded {
+        row: Uuid,
+        block: i64,
+    },
     /// The block itself does not hold: its hash, its signature or its place in the chain.
-    BlockChanged { block: i64 },
-    BlockRemoved { block: i64 },
+    BlockChanged {
+        block: i64,
+    },
+    BlockRemoved {
+        block: i64,
+    },
     /// The chain ends before a block that a checkpoint proves was there.
-    TailCut { after_block: i64, missing_block: i64, missing_row: Uuid },
+    TailCut {
+        after_block: i64,
+        missing_block: i64,
+        missing_row: Uuid,
+    },
     /// The checkpoint is of another chain than this.
-    CheckpointDiffers { block: i64 },
+    CheckpointDiffers {
+        block: i64,
+    },
     /// The checkpoint is not signed by one of our keys.
-    CheckpointUnsigned { block: i64 },
+    CheckpointUnsigned {
+        block: i64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -43,7 +64,9 @@ impl fmt::Display for Fault {
                 "everything after block {after_block} was removed; a checkpoint proves block {missing_block} with row {missing_row} as its last"
             ),
             Self::CheckpointDiffers { block } => write!(f, "block {block} is not the one of the checkpoint"),
-            Self::CheckpointUnsigned { block } => write!(f, "the checkpoint of block {block} is not signed by a key of the ring"),
+            Self::CheckpointUnsigned { block } => {
+                write!(f, "the checkpoint of block {block} is not signed by a key of the ring")
+            }
         }
     }
 }
@@ -65,7 +88,8 @@ pub async fn verify(app: &App, facility: FacilityId, checkpoints: &[Checkpoint])
     let session = Session::open(&app.database, Mode::Read, Binding::System { facility }, app.clock.now()).await?;
     let keys = app.keyring.audit_public_keys();
     let mut walk = Walk { facility, keys, previous: None, rows: 0, checkpoints: Vec::new() };
-    walk.checkpoints = checkpoints.iter().filter(|point| point.facility == crate::ids::TypedId::uuid(facility)).collect();
+    walk.checkpoints =
+        checkpoints.iter().filter(|point| point.facility == crate::ids::TypedId::uuid(facility)).collect();
     let fault = match walk.unsigned_checkpoint() {
         Some(fault) => Some(fault),
         None => walk.run(&session).await?,

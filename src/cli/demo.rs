@@ -33,9 +33,9 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     }
     crate::telemetry::start(&config)?;
     // Taken first: whoever finds the port in use should not wait for a database.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}; choose another with ANAMNESIS_LISTEN", config.listen))?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        format!("cannot listen on {}: {error}; choose another with ANAMNESIS_LISTEN", config.listen)
+    })?;
     let places = Places::from_environment();
     let cache = places.cache.clone();
     let model = tokio::task::spawn_blocking(move || provision::model(&cache, &mut provision::StderrReport::new()));
@@ -64,7 +64,8 @@ struct Database {
 impl Database {
     async fn start(config: &Config, places: &Places) -> Result<Self, Failure> {
         if let Some(server) = config.database_url.clone() {
-            let owner = config.owner_database_url.clone().ok_or("DATABASE_URL is set: set ANAMNESIS_OWNER_DATABASE_URL too")?;
+            let owner =
+                config.owner_database_url.clone().ok_or("DATABASE_URL is set: set ANAMNESIS_OWNER_DATABASE_URL too")?;
             return Ok(Self { embedded: None, server, owner });
         }
         let cache = places.cache.clone();

@@ -97,7 +97,8 @@ async fn database(config: &Config, findings: &mut Findings) {
     let connection = match db::open(url.reveal()).await {
         Ok(connection) => connection,
         Err(error) => {
-            return findings.fault(&format!("the database cannot be reached: {error}"), "check DATABASE_URL and the server");
+            return findings
+                .fault(&format!("the database cannot be reached: {error}"), "check DATABASE_URL and the server");
         }
     };
     findings.ok("the database can be reached");
@@ -172,7 +173,9 @@ async fn keys(config: &Config, findings: &mut Findings) {
     };
     let ring = match Keyring::load(path) {
         Ok(ring) => ring,
-        Err(error) => return findings.fault(&format!("the key ring does not load: {error}"), "restore it from its copy"),
+        Err(error) => {
+            return findings.fault(&format!("the key ring does not load: {error}"), "restore it from its copy");
+        }
     };
     findings.ok("the key ring loads");
     if ring.require(config.environment).is_err() {
@@ -199,7 +202,11 @@ async fn model(config: &Config, findings: &mut Findings) {
     if let Some(url) = &config.embedding_url {
         // Any answer will do: what the endpoint says to a bare request is its own affair.
         let reached = reqwest::Client::new().get(url).timeout(std::time::Duration::from_secs(10)).send().await.is_ok();
-        return findings.note(reached, "the embedding endpoint answers", "check ANAMNESIS_EMBEDDING_URL and the network");
+        return findings.note(
+            reached,
+            "the embedding endpoint answers",
+            "check ANAMNESIS_EMBEDDING_URL and the network",
+        );
     }
     let folder = config.model_dir.clone().unwrap_or_else(|| provision::model_folder(&Places::from_environment().cache));
     match provision::verify_model(&folder) {

@@ -73,7 +73,10 @@ pub(super) fn run(command: KeysCommand) -> Result<(), Failure> {
     }
 }
 
-fn change_ring(config: &Config, change: impl FnOnce(&mut Keyring) -> Result<(), CryptoError>) -> Result<PathBuf, Failure> {
+fn change_ring(
+    config: &Config,
+    change: impl FnOnce(&mut Keyring) -> Result<(), CryptoError>,
+) -> Result<PathBuf, Failure> {
     let path = config.keyring.clone().ok_or("ANAMNESIS_KEYRING is not set")?;
     Keyring::update(&path, change)?;
     Ok(path)
@@ -86,8 +89,10 @@ fn rotate_ring(config: &Config, list: KeyList) -> Result<(), Failure> {
         KeyList::Master => ring.rotate_master(),
     })?;
     println!("{} has a new {} key; what the one before signed stays valid", path.display(), list.as_str());
-    println!("start every server anew now: until then each signs with the key it knows, and those not started anew \
-        do not know the new one");
+    println!(
+        "start every server anew now: until then each signs with the key it knows, and those not started anew \
+        do not know the new one"
+    );
     Ok(())
 }
 
@@ -141,7 +146,9 @@ async fn rotate_data(config: Config, facility: Option<String>) -> Result<(), Fai
     for facility in facilities {
         let mut report = |line: String| println!("{facility}: {line}");
         match keys::rotate_data(&app, facility, Pace::default(), &mut report).await {
-            Ok(done) => println!("{facility}: all is under version {}; {} values re-encrypted", done.version, done.values),
+            Ok(done) => {
+                println!("{facility}: all is under version {}; {} values re-encrypted", done.version, done.values)
+            }
             // Its keys were destroyed: there is nothing to rotate.
             Err(Error::NotFound) => println!("{facility}: has no keys"),
             Err(error) => return Err(error.into()),

@@ -16,7 +16,8 @@ use crate::domains::patients::icd10;
 use crate::jobs::{Housekeeping, Worker};
 
 fn keyring(config: &Config) -> Result<Keyring, Failure> {
-    let path = config.keyring.as_deref().ok_or("ANAMNESIS_KEYRING is not set: make a key ring with `anamnesis keys init`")?;
+    let path =
+        config.keyring.as_deref().ok_or("ANAMNESIS_KEYRING is not set: make a key ring with `anamnesis keys init`")?;
     Ok(Keyring::load(Path::new(path))?)
 }
 
@@ -41,7 +42,12 @@ pub(super) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
 }
 
 /// Serves on a listener, with a worker beside it.
-pub(super) async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken, with_worker: bool) -> Result<(), Failure> {
+pub(super) async fn run(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: CancellationToken,
+    with_worker: bool,
+) -> Result<(), Failure> {
     let worker = with_worker.then(|| {
         let worker = Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app));
         let stop = stop.clone();

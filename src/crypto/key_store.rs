@@ -104,7 +104,12 @@ impl KeyStore {
     ///
     /// # Errors
     /// [`Error::NotFound`] when they are shredded; a fault when they do not unwrap.
-    pub(crate) async fn of(&self, facility: FacilityId, epoch: i32, db: &AsyncPgConnection) -> Result<Arc<FacilityKeys>> {
+    pub(crate) async fn of(
+        &self,
+        facility: FacilityId,
+        epoch: i32,
+        db: &AsyncPgConnection,
+    ) -> Result<Arc<FacilityKeys>> {
         if let Some(keys) = self.cache.get(&(facility, epoch)) {
             return Ok(keys);
         }
@@ -127,7 +132,8 @@ impl KeyStore {
     }
 
     async fn load(&self, facility: FacilityId, mut db: &AsyncPgConnection) -> Result<Arc<FacilityKeys>> {
-        let rows: Vec<WrappedKey> = sql("SELECT purpose, version, wrapped_key, master_key_id, state FROM facility_keys \
+        let rows: Vec<WrappedKey> =
+            sql("SELECT purpose, version, wrapped_key, master_key_id, state FROM facility_keys \
              WHERE facility_id = $1 ORDER BY state, version DESC")
             .bind::<SqlUuid, _>(facility)
             .load(&mut db)
@@ -137,7 +143,8 @@ impl KeyStore {
             let purpose = KeyPurpose::parse(&row.purpose).ok_or_else(|| Error::internal("unknown key purpose"))?;
             let version = u32::try_from(row.version).map_err(Error::internal)?;
             let binding = Binding { facility: facility.uuid(), purpose, version };
-            let key = self.masters_with(&row.master_key_id)?.by_id(&row.master_key_id)?.unwrap(&row.wrapped_key, &binding)?;
+            let key =
+                self.masters_with(&row.master_key_id)?.by_id(&row.master_key_id)?.unwrap(&row.wrapped_key, &binding)?;
             match (purpose, row.state.as_str()) {
                 (KeyPurpose::Index, _) => index = Some(IndexKey::of_facility(&key, facility.uuid())?),
                 (KeyPurpose::Data, "active") => active = Some(DataKey::new(version, &key)),
@@ -200,9 +207,9 @@ impl KeyStore {
     ) -> Result<i32> {
         let next: NextVersion = sql("SELECT coalesce(max(version), 0) + 1 AS version FROM facility_keys \
              WHERE facility_id = $1 AND purpose = 'data'")
-            .bind::<SqlUuid, _>(facility)
-            .get_result(&mut db)
-            .await?;
+        .bind::<SqlUuid, _>(facility)
+        .get_result(&mut db)
+        .await?;
         self.insert(facility, KeyPurpose::Data, next.version, "retiring", now, db).await?;
         Ok(next.version)
     }
@@ -219,18 +226,21 @@ impl KeyStore {
         let masters = self.masters();
         let master = masters.active();
         let bound = u32::try_from(version).map_err(Error::internal)?;
-        let wrapped = master.wrap(&Key32::generate()?, &Binding { facility: facility.uuid(), purpose, version: bound })?;
-        sql("INSERT INTO facility_keys (facility_id, purpose, version, wrapped_key, master_key_id, state, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<Text, _>(purpose.as_str())
-            .bind::<Integer, _>(version)
-            .bind::<Bytea, _>(wrapped)
-            .bind::<Text, _>(master.id())
-            .bind::<Text, _>(state)
-            .bind::<Timestamptz, _>(now)
-            .execute(&mut db)
-            .await?;
+        let wrapped =
+            master.wrap(&Key32::generate()?, &Binding { facility: facility.uuid(), purpose, version: bound })?;
+        sql(
+            "INSERT INTO facility_keys (facility_id, purpose, version, wrapped_key, master_key_id, state, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind::<SqlUuid, _>(facility)
+        .bind::<Text, _>(purpose.as_str())
+        .bind::<Integer, _>(version)
+        .bind::<Bytea, _>(wrapped)
+        .bind::<Text, _>(master.id())
+        .bind::<Text, _>(state)
+        .bind::<Timestamptz, _>(now)
+        .execute(&mut db)
+        .await?;
         Ok(())
     }
 
@@ -239,7 +249,8 @@ impl KeyStore {
     /// # Errors
     /// When a key does not unwrap, or the database refuses.
     pub(crate) async fn rewrap(&self, facility: FacilityId, mut db: &AsyncPgConnection) -> Result<usize> {
-        let rows: Vec<WrappedKey> = sql("SELECT purpose, version, wrapped_key, master_key_id, state FROM facility_keys \
+        let rows: Vec<WrappedKey> =
+            sql("SELECT purpose, version, wrapped_key, master_key_id, state FROM facility_keys \
              WHERE facility_id = $1 ORDER BY purpose, version FOR UPDATE")
             .bind::<SqlUuid, _>(facility)
             .load(&mut db)
@@ -253,13 +264,13 @@ impl KeyStore {
             let Some(wrapped) = masters.rewrap(&row.master_key_id, &row.wrapped_key, &binding)? else { continue };
             sql("UPDATE facility_keys SET wrapped_key = $4, master_key_id = $5 \
                  WHERE facility_id = $1 AND purpose = $2 AND version = $3")
-                .bind::<SqlUuid, _>(facility)
-                .bind::<Text, _>(&row.purpose)
-                .bind::<Integer, _>(row.version)
-                .bind::<Bytea, _>(wrapped)
-                .bind::<Text, _>(masters.active().id())
-                .execute(&mut db)
-                .await?;
+            .bind::<SqlUuid, _>(facility)
+            .bind::<Text, _>(&row.purpose)
+            .bind::<Integer, _>(row.version)
+            .bind::<Bytea, _>(wrapped)
+            .bind::<Text, _>(masters.active().id())
+            .execute(&mut db)
+            .await?;
             rewrapped += 1;
         }
         Ok(rewrapped)

@@ -108,8 +108,7 @@ pub async fn pending(owner_url: &Secret) -> Result<Vec<String>> {
 
 async fn replace(connection: &mut AsyncPgConnection) -> Result<bool> {
     let hash = replaceable_hash();
-    let state: State =
-        sql("SELECT max(hash) AS hash FROM replaceable_state").get_result(&mut &*connection).await?;
+    let state: State = sql("SELECT max(hash) AS hash FROM replaceable_state").get_result(&mut &*connection).await?;
     if state.hash.as_deref() == Some(hash.as_str()) {
         return Ok(false);
     }

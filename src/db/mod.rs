@@ -4,9 +4,9 @@
 //! to an actor and a tenant; a session that was not ended in order takes its connection down with it.
 
 pub mod embedded;
+mod joins;
 pub mod migrate;
 pub mod schema;
-mod joins;
 mod sql;
 mod tenant;
 pub mod xid8;
@@ -22,8 +22,8 @@ use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnectio
 use futures::FutureExt as _;
 
 pub use sql::{Sql, sql};
-pub(crate) use tenant::{Mode, record};
 pub use tenant::{Binding, Bound, PatientScope, Session};
+pub(crate) use tenant::{Mode, record};
 
 use crate::error::{Error, Result};
 
@@ -105,10 +105,7 @@ impl Database {
 async fn connect(url: String, statements: Arc<AtomicU64>) -> diesel::ConnectionResult<AsyncPgConnection> {
     let mut connection = open(&url).await?;
     connection.set_instrumentation(StatementCounter(statements));
-    connection
-        .batch_execute(CONNECTION_SETUP)
-        .await
-        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    connection.batch_execute(CONNECTION_SETUP).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

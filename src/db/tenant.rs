@@ -84,7 +84,12 @@ impl Session {
         Self::begin(database.connection().await?, mode, binding, now).await
     }
 
-    async fn begin(connection: Object<AsyncPgConnection>, mode: Mode, binding: Binding, now: DateTime<Utc>) -> Result<Self> {
+    async fn begin(
+        connection: Object<AsyncPgConnection>,
+        mode: Mode,
+        binding: Binding,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
         let unbound = Bound { roles: Vec::new(), patient_scope: PatientScope::None, key_epoch: 0, member: None };
         // Made before anything is sent, so that a cancellation from here on discards the connection.
         let mut session = Self { connection: Some(connection), bound: unbound, ended: AtomicBool::new(false) };

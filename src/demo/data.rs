@@ -3,11 +3,11 @@
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::Deserialize;
 
+use crate::access::{PlatformRole, Role};
 use crate::domains::patients::model::{
     AllergyCategory, AllergySeverity, AllergyStatus, CareRelationshipKind, ContactRelationship, Gender,
     SubscriberRelationship,
 };
-use crate::access::{PlatformRole, Role};
 use crate::error::Result;
 
 #[derive(Debug, Deserialize)]

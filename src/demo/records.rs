@@ -195,7 +195,8 @@ pub(super) async fn uploads(world: &World, registered: &Patients, data: &data::D
     for upload in &data.uploads {
         let ctx = world.as_person(&upload.uploaded_by, &upload.facility)?;
         let content = data::file(&upload.file).ok_or_else(|| Error::internal("the demo names an unknown file"))?;
-        let kind = DocumentKind::parse(&upload.kind).ok_or_else(|| Error::internal("the demo names an unknown kind"))?;
+        let kind =
+            DocumentKind::parse(&upload.kind).ok_or_else(|| Error::internal("the demo names an unknown kind"))?;
         let mut patient_ids = Vec::new();
         for patient in &upload.patients {
             patient_ids.push(known(registered, patient)?);

@@ -166,7 +166,13 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Cost of a selection on a type, at a depth. The type is unknown below a field that does not exist:
     /// validation refuses that afterwards.
-    fn set(&self, set: &SelectionSet, parent: Option<&str>, depth: usize, measured: &mut Measured) -> ServerResult<usize> {
+    fn set(
+        &self,
+        set: &SelectionSet,
+        parent: Option<&str>,
+        depth: usize,
+        measured: &mut Measured,
+    ) -> ServerResult<usize> {
         let mut cost = 0_usize;
         for selection in &set.items {
             let one = match &selection.node {
@@ -175,7 +181,8 @@ impl Walk<'_> {
                     let on = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
                     self.set(&fragment.node.selection_set.node, on.or(parent), depth + 1, measured)?
                 }
-                Selection::FragmentSpread(spread) => match self.document.fragments.get(&spread.node.fragment_name.node) {
+                Selection::FragmentSpread(spread) => match self.document.fragments.get(&spread.node.fragment_name.node)
+                {
                     Some(fragment) => {
                         let on = fragment.node.type_condition.node.on.node.as_str();
                         self.set(&fragment.node.selection_set.node, Some(on), depth + 1, measured)?
@@ -215,9 +222,8 @@ impl Walk<'_> {
         for (_, value) in &arguments {
             check_lists(value, self.limits.list)?;
         }
-        let known = parent
-            .and_then(|name| self.registry.types.get(name))
-            .and_then(|kind| kind.field_by_name(&field.name.node));
+        let known =
+            parent.and_then(|name| self.registry.types.get(name)).and_then(|kind| kind.field_by_name(&field.name.node));
         let inside = known.map(|known| async_graphql::registry::MetaTypeName::concrete_typename(&known.ty));
         let times = match known {
             Some(known) if known.args.contains_key("first") => first(&arguments),

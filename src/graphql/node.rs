@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use super::request::request;
+use crate::domains::documents::graphql::Document;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member};
 use crate::domains::identity::graphql::User;
-use crate::domains::documents::graphql::Document;
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
@@ -43,7 +43,9 @@ impl NodeQuery {
         let found = if prefix == UserId::PREFIX {
             identity::service::user(request, UserId::from_uuid(uuid)).await.map(|row| Node::User(row.into()))
         } else if prefix == DocumentId::PREFIX {
-            documents::service::document(request, DocumentId::from_uuid(uuid)).await.map(|row| Node::Document(row.into()))
+            documents::service::document(request, DocumentId::from_uuid(uuid))
+                .await
+                .map(|row| Node::Document(row.into()))
         } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
             found
         } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {

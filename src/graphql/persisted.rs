@@ -56,10 +56,8 @@ impl Persisted {
         }
         let Some(hash) = named else { return Ok(request) };
         if request.query.is_empty() {
-            let document = self
-                .learned
-                .get(&hash)
-                .ok_or_else(|| coded("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound"))?;
+            let document =
+                self.learned.get(&hash).ok_or_else(|| coded("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound"))?;
             request.query = document.to_string();
         } else if hash_of(&request.query) == hash {
             self.learned.insert(hash, Arc::from(request.query.as_str()));

@@ -36,9 +36,8 @@ pub(crate) fn identify(app: &App, parts: &Parts) -> Result<ContextParts> {
     };
     let purpose = match headers.get(PURPOSE_HEADER).map(|value| value.to_str()) {
         None => Purpose::Treatment,
-        Some(Ok(text)) => Purpose::parse(text).ok_or_else(|| {
-            Error::bad_input("X-Purpose-Of-Use must be treatment, payment, operations or emergency")
-        })?,
+        Some(Ok(text)) => Purpose::parse(text)
+            .ok_or_else(|| Error::bad_input("X-Purpose-Of-Use must be treatment, payment, operations or emergency"))?,
         Some(Err(_)) => return Err(Error::bad_input("X-Purpose-Of-Use is not text")),
     };
     Ok(ContextParts {

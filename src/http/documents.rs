@@ -95,7 +95,8 @@ async fn receive(ctx: &RequestContext, headers: &HeaderMap, request: Request) ->
         .ok_or_else(|| Error::bad_input("`kind` of `metadata` is not a kind of document"))?;
     uploader.require_kind(kind)?;
     let patient_ids = metadata.patient_ids.iter().map(|id| PatientId::decode(id)).collect::<Result<_, _>>();
-    let patient_ids = patient_ids.map_err(|_| Error::bad_input("`patientIds` of `metadata` has what is no patient's id"))?;
+    let patient_ids =
+        patient_ids.map_err(|_| Error::bad_input("`patientIds` of `metadata` has what is no patient's id"))?;
     let (staged, named) = match multipart::next(&mut parts).await? {
         Some(field) if field.name() == Some("file") => {
             let named = Phi::new(field.file_name().unwrap_or_default().to_owned());

@@ -44,7 +44,9 @@ pub(super) fn is_multipart(headers: &HeaderMap) -> bool {
 /// # Errors
 /// [`Error::BadInput`] when it has none.
 pub(super) async fn parts(request: Request) -> Result<Multipart> {
-    Multipart::from_request(request, &()).await.map_err(|_| Error::bad_input("expected multipart/form-data with a boundary"))
+    Multipart::from_request(request, &())
+        .await
+        .map_err(|_| Error::bad_input("expected multipart/form-data with a boundary"))
 }
 
 /// The next part; an error when the sender stops.

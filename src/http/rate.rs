@@ -44,8 +44,8 @@ impl RateLimit {
         if self.limiter.len() > REMEMBERED {
             self.limiter.retain_recent();
         }
-        self.limiter.check_key(&caller).map_err(|until| {
-            Error::RateLimited(until.wait_time_from(self.clock.now()).as_secs().saturating_add(1))
-        })
+        self.limiter
+            .check_key(&caller)
+            .map_err(|until| Error::RateLimited(until.wait_time_from(self.clock.now()).as_secs().saturating_add(1)))
     }
 }

@@ -15,8 +15,5 @@ use crate::error::{Error, Result};
 /// When the listener fails.
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> Result<()> {
     let service = super::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .map_err(Error::internal)
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Error::internal)
 }

@@ -89,17 +89,17 @@ pub async fn enqueue(tx: &Tx, job: NewJob) -> Result<JobId> {
     sql("INSERT INTO jobs (facility_id, id, kind, payload, state, run_at, max_attempts, deduplication_key, user_id, \
          request_id, created_at, updated_at) VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $10) \
          ON CONFLICT (facility_id, kind, deduplication_key) WHERE state = 'queued' DO NOTHING")
-        .bind::<SqlUuid, _>(job.facility)
-        .bind::<SqlUuid, _>(job.id)
-        .bind::<Text, _>(job.kind)
-        .bind::<Jsonb, _>(job.payload)
-        .bind::<Timestamptz, _>(now + job.delay)
-        .bind::<Integer, _>(job.max_attempts)
-        .bind::<Nullable<Text>, _>(job.deduplication_key)
-        .bind::<Nullable<SqlUuid>, _>(ctx.user().ok())
-        .bind::<SqlUuid, _>(ctx.parts().request_id)
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut tx.db()?)
-        .await?;
+    .bind::<SqlUuid, _>(job.facility)
+    .bind::<SqlUuid, _>(job.id)
+    .bind::<Text, _>(job.kind)
+    .bind::<Jsonb, _>(job.payload)
+    .bind::<Timestamptz, _>(now + job.delay)
+    .bind::<Integer, _>(job.max_attempts)
+    .bind::<Nullable<Text>, _>(job.deduplication_key)
+    .bind::<Nullable<SqlUuid>, _>(ctx.user().ok())
+    .bind::<SqlUuid, _>(ctx.parts().request_id)
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut tx.db()?)
+    .await?;
     Ok(job.id)
 }

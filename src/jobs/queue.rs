@@ -82,11 +82,11 @@ pub(super) async fn extend(app: &App, worker: &str, job: &Job, lease: TimeDelta)
     let now = app.clock.now();
     let statement = sql("UPDATE jobs SET leased_until = $4, updated_at = $5 \
          WHERE facility_id = $1 AND id = $2 AND worker = $3 AND state = 'running'")
-        .bind::<SqlUuid, _>(job.facility)
-        .bind::<SqlUuid, _>(job.id)
-        .bind::<Text, _>(worker)
-        .bind::<Timestamptz, _>(now + lease)
-        .bind::<Timestamptz, _>(now);
+    .bind::<SqlUuid, _>(job.facility)
+    .bind::<SqlUuid, _>(job.id)
+    .bind::<Text, _>(worker)
+    .bind::<Timestamptz, _>(now + lease)
+    .bind::<Timestamptz, _>(now);
     Ok(in_worker_scope(app, now, statement).await? == 1)
 }
 
@@ -101,9 +101,16 @@ pub(super) async fn complete(app: &App, worker: &str, job: &Job) -> Result<()> {
 }
 
 /// Puts a failed job back, or lays it down dead when `again` is `None`.
-pub(super) async fn fail(app: &App, worker: &str, job: &Job, error: &'static str, again: Option<TimeDelta>) -> Result<()> {
+pub(super) async fn fail(
+    app: &App,
+    worker: &str,
+    job: &Job,
+    error: &'static str,
+    again: Option<TimeDelta>,
+) -> Result<()> {
     let now = app.clock.now();
-    let statement = sql("UPDATE jobs SET state = $4, run_at = $5, last_error = $6, leased_until = NULL, worker = NULL, \
+    let statement =
+        sql("UPDATE jobs SET state = $4, run_at = $5, last_error = $6, leased_until = NULL, worker = NULL, \
          updated_at = $7 WHERE facility_id = $1 AND id = $2 AND worker = $3 AND state = 'running'")
         .bind::<SqlUuid, _>(job.facility)
         .bind::<SqlUuid, _>(job.id)

@@ -32,7 +32,11 @@ impl Storage {
     ///
     /// # Errors
     /// [`StorageError::Store`] when the folder cannot be read.
-    pub async fn remove_parts_before(&self, facility: FacilityId, before: DateTime<Utc>) -> Result<usize, StorageError> {
+    pub async fn remove_parts_before(
+        &self,
+        facility: FacilityId,
+        before: DateTime<Utc>,
+    ) -> Result<usize, StorageError> {
         let Some(folder) = &self.inner.folder else { return Ok(0) };
         let folder = folder.join(facility.uuid().to_string());
         let removed = tokio::task::spawn_blocking(move || {

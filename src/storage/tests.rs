@@ -41,7 +41,8 @@ impl Store {
     }
 
     async fn put(&self, content: &[u8], piece: usize) -> FileRef {
-        let pieces = stream::iter(content.chunks(piece).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece))));
+        let pieces =
+            stream::iter(content.chunks(piece).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece))));
         self.storage.put(place(new_id()), pieces, LIMIT).await.unwrap().keep()
     }
 
@@ -96,7 +97,8 @@ async fn one_byte_too_many_leaves_nothing() {
     let most = content(usize::try_from(LIMIT).unwrap());
     store.put(&most, 100_000).await;
     assert_eq!(store.files().len(), 1);
-    let pieces = most.chunks(100_000).chain([&b"x"[..]]).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
+    let pieces =
+        most.chunks(100_000).chain([&b"x"[..]]).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
     let refused = store.storage.put(place(new_id()), stream::iter(pieces), LIMIT).await.unwrap_err();
     assert!(matches!(refused, StorageError::TooLarge { limit_bytes: LIMIT }));
     store.settled().await;
@@ -194,7 +196,9 @@ async fn old_objects_and_parts_can_be_found() {
     let file = store.put(b"content", 7).await;
     let part = format!("{}#1", file.object_key);
     std::fs::write(store.folder.path().join(part), b"cut off").unwrap();
-    let before = |minutes| chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()) + chrono::TimeDelta::minutes(minutes);
+    let before = |minutes| {
+        chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()) + chrono::TimeDelta::minutes(minutes)
+    };
     let list = |instant| store.storage.stored_before(file.facility, instant).try_collect::<Vec<_>>();
     assert_eq!(list(before(-1)).await.unwrap(), Vec::<String>::new());
     assert_eq!(list(before(1)).await.unwrap(), vec![file.object_key.clone()]);

@@ -138,8 +138,11 @@ async fn two_rows_that_changed_places_are_found() {
 #[tokio::test]
 async fn a_changed_block_is_found() {
     let (app, _, head) = sealed().await;
-    tamper(&app, &format!("UPDATE audit_blocks SET sealed_at = sealed_at + interval '1 day' WHERE number = {}", head.block))
-        .await;
+    tamper(
+        &app,
+        &format!("UPDATE audit_blocks SET sealed_at = sealed_at + interval '1 day' WHERE number = {}", head.block),
+    )
+    .await;
     assert_eq!(verify(&app, &[]).await.fault, Some(Fault::BlockChanged { block: head.block }));
 }
 

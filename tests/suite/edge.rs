@@ -46,12 +46,12 @@ async fn an_operation_is_as_large_as_allowed_and_no_larger() {
     let aliased = client.run("{ a: viewer { __typename } b: viewer { __typename } }", json!({})).await;
     assert_eq!(aliased.extensions["cost"]["aliases"], json!({ "is": 2, "most": 2 }));
     aliased.ok();
-    refused(&app, &client, "{ a: viewer { __typename } b: viewer { __typename } c: viewer { __typename } }", json!({})).await;
+    refused(&app, &client, "{ a: viewer { __typename } b: viewer { __typename } c: viewer { __typename } }", json!({}))
+        .await;
 
-    let record = "mutation($input: PatientVisitRecordInput!) { patientVisitRecord(input: $input) { userErrors { code } } }";
-    let visit = |diagnoses: Value| {
-        json!({ "input": { "patientId": "pat_AAAAAAAAAAAAAAAAAAAAAA", "visitedAt": "2026-03-01T10:00:00Z", "diagnoses": diagnoses } })
-    };
+    let record =
+        "mutation($input: PatientVisitRecordInput!) { patientVisitRecord(input: $input) { userErrors { code } } }";
+    let visit = |diagnoses: Value| json!({ "input": { "patientId": "pat_AAAAAAAAAAAAAAAAAAAAAA", "visitedAt": "2026-03-01T10:00:00Z", "diagnoses": diagnoses } });
     // As long as allowed it gets as far as the rules: these are no codes.
     let ruled = client.run(record, visit(json!(["A", "B"]))).await.ok();
     assert_ne!(ruled["patientVisitRecord"]["userErrors"], json!([]));
@@ -98,7 +98,10 @@ async fn a_body_is_as_long_as_allowed_and_no_longer() {
 async fn introspection_and_the_playground_are_open_in_development_only() {
     let introspection = "{ __schema { queryType { name } } }";
     let development = TestApp::start().await;
-    assert_eq!(development.anonymous().run(introspection, json!({})).await.ok()["__schema"]["queryType"]["name"], "Query");
+    assert_eq!(
+        development.anonymous().run(introspection, json!({})).await.ok()["__schema"]["queryType"]["name"],
+        "Query"
+    );
     let production = TestApp::start_with(&[("ANAMNESIS_ENVIRONMENT", "production")]).await;
     let answer = production.anonymous().run(introspection, json!({})).await;
     assert!(answer.data["__schema"].is_null(), "{answer:?}");
@@ -161,7 +164,8 @@ async fn get_is_for_queries() {
     let refused = ask(mutation).await;
     assert_eq!((refused.status, refused.code()), (405, "BAD_USER_INPUT"));
     // A query beside it does not open the door.
-    let both = "query%20A%7B__typename%7D".to_owned() + "%20mutation%20B%7BpasswordResetRequest(input%3A%7Bemail%3A%22a%40test.example%22%7D)%7Baccepted%7D%7D&operationName=B";
+    let both = "query%20A%7B__typename%7D".to_owned()
+        + "%20mutation%20B%7BpasswordResetRequest(input%3A%7Bemail%3A%22a%40test.example%22%7D)%7Baccepted%7D%7D&operationName=B";
     assert_eq!(ask(&both).await.status, 405);
     assert_eq!(app.app.database.statements(), before);
 }
@@ -169,12 +173,7 @@ async fn get_is_for_queries() {
 #[tokio::test]
 async fn status_codes_and_media_types_follow_what_the_client_accepts() {
     let app = TestApp::start().await;
-    let cases = [
-        ("{ __typename }", 200),
-        ("{ viewer { __typename } }", 401),
-        ("{ nothing }", 400),
-        ("{", 400),
-    ];
+    let cases = [("{ __typename }", 200), ("{ viewer { __typename } }", 401), ("{ nothing }", 400), ("{", 400)];
     for (document, status) in cases {
         for (accept, expected, media) in [(MODERN, status, MODERN), ("application/json", 200, "application/json")] {
             let request = app.anonymous().request(Method::POST, "/graphql").header("accept", accept);
@@ -210,7 +209,8 @@ async fn every_response_carries_the_security_headers() {
 #[tokio::test]
 async fn only_configured_origins_may_call_from_a_browser() {
     let app = TestApp::start_with(&[("ANAMNESIS_CORS_ORIGINS", "https://portal.example")]).await;
-    for (origin, allowed) in [("https://portal.example", true), ("https://portal.example.evil", false), ("null", false)] {
+    for (origin, allowed) in [("https://portal.example", true), ("https://portal.example.evil", false), ("null", false)]
+    {
         for method in [Method::OPTIONS, Method::POST] {
             let response = app
                 .anonymous()
@@ -255,7 +255,8 @@ async fn a_request_that_takes_too_long_is_stopped() {
     let app = TestApp::start_with(&[("ANAMNESIS_REQUEST_SECONDS", "1")]).await;
     let nurse = app.member(&[Role::Nurse]).await;
     nurse.run("{ patients { totalCount } }", json!({})).await.ok();
-    let (holder, connection) = tokio_postgres::connect(&app.database.superuser_url, tokio_postgres::NoTls).await.unwrap();
+    let (holder, connection) =
+        tokio_postgres::connect(&app.database.superuser_url, tokio_postgres::NoTls).await.unwrap();
     let driving = tokio::spawn(connection);
     holder.batch_execute("BEGIN; LOCK TABLE patients IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let begun = std::time::Instant::now();
@@ -298,7 +299,9 @@ async fn the_playground_is_one_page_with_a_nonce_and_nothing_from_outside() {
         assert!(tags > 0);
         assert_eq!(page.matches(&format!("{tag} nonce=\"{nonce}\"")).count(), tags, "{tag} without the nonce");
     }
-    for outside in ["src=\"http", "href=\"http", "src='http", "href='http", "src=\"//", "href=\"//", "@import", "url(http"] {
+    for outside in
+        ["src=\"http", "href=\"http", "src='http", "href='http", "src=\"//", "href=\"//", "@import", "url(http"]
+    {
         assert!(!page.contains(outside), "{outside}");
     }
     assert_ne!(get().await.1, nonce, "a nonce is good once");

@@ -42,9 +42,8 @@ pub(super) async fn page(
     filter: AuditFilter,
     page: PageRequest<AuditCursor>,
 ) -> Result<Vec<AuditRow>> {
-    let mut query = wanted(facility, filter)
-        .order((audit_log::recorded_at.desc(), audit_log::id.desc()))
-        .limit(page.limit());
+    let mut query =
+        wanted(facility, filter).order((audit_log::recorded_at.desc(), audit_log::id.desc())).limit(page.limit());
     if let Some(AuditCursor { recorded_at, id }) = page.after {
         // The first condition is the index's, the second cuts the rows of the same instant.
         query = query

@@ -19,6 +19,6 @@ mod sealing;
 pub mod search;
 pub mod service;
 mod signing;
-mod validation;
 #[cfg(test)]
 mod tests;
+mod validation;

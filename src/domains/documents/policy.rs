@@ -16,7 +16,15 @@ const CLINICIANS: &[Role] = &[CaseManager, Nurse, Pharmacist, Physician, SocialW
 
 /// Those who deal with documents at all. A privacy officer reviews who saw what, and needs no content for it.
 const STAFF: &[Role] = &[
-    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, SocialWorker, Technician,
+    Administrator,
+    BillingSpecialist,
+    CaseManager,
+    FrontDesk,
+    Nurse,
+    Pharmacist,
+    Physician,
+    SocialWorker,
+    Technician,
     Therapist,
 ];
 
@@ -64,8 +72,20 @@ pub const SWEEP: Action = Action::system("documents.sweep");
 
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
-    &READ, &READ_CLINICAL, &DOWNLOAD, &UPLOAD, &UPDATE, &LINK, &RETRY, &NOTE_WRITE, &NOTE_SIGN, &SEARCH, &PROCESS,
-    &REEMBED, &MODEL_CHANGE, &SWEEP,
+    &READ,
+    &READ_CLINICAL,
+    &DOWNLOAD,
+    &UPLOAD,
+    &UPDATE,
+    &LINK,
+    &RETRY,
+    &NOTE_WRITE,
+    &NOTE_SIGN,
+    &SEARCH,
+    &PROCESS,
+    &REEMBED,
+    &MODEL_CHANGE,
+    &SWEEP,
 ];
 
 /// Kinds that clerks and billers work with; they say little of a person's health.

@@ -4,11 +4,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
-use diesel::{PgExpressionMethods as _, QueryableByName};
 use diesel::prelude::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
 };
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{PgExpressionMethods as _, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use super::model::{
@@ -70,12 +70,20 @@ impl Sight {
     }
 }
 
-pub(super) async fn find_by_id(mut db: &AsyncPgConnection, sight: Sight, id: DocumentId) -> Result<Option<DocumentRow>> {
+pub(super) async fn find_by_id(
+    mut db: &AsyncPgConnection,
+    sight: Sight,
+    id: DocumentId,
+) -> Result<Option<DocumentRow>> {
     let query = sight.documents().filter(documents::id.eq(id)).select(DocumentRow::as_select());
     Ok(query.first(&mut db).await.optional()?)
 }
 
-pub(super) async fn find_by_ids(mut db: &AsyncPgConnection, sight: Sight, ids: &[DocumentId]) -> Result<Vec<DocumentRow>> {
+pub(super) async fn find_by_ids(
+    mut db: &AsyncPgConnection,
+    sight: Sight,
+    ids: &[DocumentId],
+) -> Result<Vec<DocumentRow>> {
     let query = sight.documents().filter(documents::id.eq_any(ids.to_vec())).select(DocumentRow::as_select());
     Ok(query.load(&mut db).await?)
 }
@@ -118,7 +126,11 @@ pub(super) async fn count(mut db: &AsyncPgConnection, sight: Sight, filter: &Doc
 }
 
 /// Notes that add to others, oldest first.
-pub(super) async fn addenda_of(mut db: &AsyncPgConnection, sight: Sight, ids: &[DocumentId]) -> Result<Vec<DocumentRow>> {
+pub(super) async fn addenda_of(
+    mut db: &AsyncPgConnection,
+    sight: Sight,
+    ids: &[DocumentId],
+) -> Result<Vec<DocumentRow>> {
     let query = sight
         .documents()
         .filter(documents::addendum_to.eq_any(ids.to_vec()))
@@ -167,14 +179,14 @@ pub(super) async fn window_of(
              AND ($5::uuid IS NULL OR link.document_id < $5) \
              ORDER BY link.document_id DESC LIMIT $6) listed \
          ORDER BY wanted.patient_id, listed.document_id DESC")
-        .bind::<SqlUuid, _>(sight.facility)
-        .bind::<Array<SqlUuid>, _>(patients)
-        .bind::<Array<Text>, _>(kinds)
-        .bind::<Nullable<SqlUuid>, _>(sight.user)
-        .bind::<Nullable<SqlUuid>, _>(page.after)
-        .bind::<BigInt, _>(page.limit())
-        .load(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(sight.facility)
+    .bind::<Array<SqlUuid>, _>(patients)
+    .bind::<Array<Text>, _>(kinds)
+    .bind::<Nullable<SqlUuid>, _>(sight.user)
+    .bind::<Nullable<SqlUuid>, _>(page.after)
+    .bind::<BigInt, _>(page.limit())
+    .load(&mut db)
+    .await?;
     Ok(rows.into_iter().map(|row| (row.patient_id, row.document_id)).collect())
 }
 
@@ -229,12 +241,12 @@ pub(super) async fn link(
          linked AS (INSERT INTO document_patients (facility_id, document_id, patient_id, linked_at) \
              SELECT $1, $2, open.id, $4 FROM open ON CONFLICT DO NOTHING) \
          SELECT count(*) AS open FROM open")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Array<SqlUuid>, _>(patients)
-        .bind::<Timestamptz, _>(now)
-        .get_result::<Open>(&mut db)
-        .await;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Array<SqlUuid>, _>(patients)
+    .bind::<Timestamptz, _>(now)
+    .get_result::<Open>(&mut db)
+    .await;
     match linked {
         Ok(row) => Ok(usize::try_from(row.open).unwrap_or(0)),
         Err(error) => Err(signed_or(error)),
@@ -251,12 +263,12 @@ pub(super) async fn copy_links(
 ) -> Result<()> {
     sql("INSERT INTO document_patients (facility_id, document_id, patient_id, linked_at) \
          SELECT $1, $3, linked.id, $4 FROM unnest(document_linked_patients($2)) linked (id)")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(from)
-        .bind::<SqlUuid, _>(to)
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(from)
+    .bind::<SqlUuid, _>(to)
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut db)
+    .await?;
     Ok(())
 }
 

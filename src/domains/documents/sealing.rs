@@ -75,7 +75,8 @@ pub(super) fn open_file(ctx: &RequestContext, keys: &FacilityKeys, row: &FileRow
         facility: ctx.facility(),
         file,
         object_key: object_key.clone(),
-        file_key: Key32::from_slice(key.reveal()).ok_or_else(|| Error::internal("a stored file key has no 32 bytes"))?,
+        file_key: Key32::from_slice(key.reveal())
+            .ok_or_else(|| Error::internal("a stored file key has no 32 bytes"))?,
         size_bytes: u64::try_from(row.document.size_bytes).map_err(Error::internal)?,
         sha256: row.document.sha256.as_slice().try_into().map_err(Error::internal)?,
     }))

@@ -83,7 +83,12 @@ fn message(facility: FacilityId, document: DocumentId, signer: UserId, at: DateT
 }
 
 /// Signs a note.
-pub(super) fn sign(key: &SigningKey, note: &NoteContent<'_>, signer: UserId, at: DateTime<Utc>) -> Result<SignatureRow> {
+pub(super) fn sign(
+    key: &SigningKey,
+    note: &NoteContent<'_>,
+    signer: UserId,
+    at: DateTime<Utc>,
+) -> Result<SignatureRow> {
     let content = note.sha256();
     let sealed = key.sign(SigningPurpose::DocumentSignature, &message(note.facility, note.id, signer, at, &content))?;
     Ok(SignatureRow {

@@ -16,6 +16,6 @@ pub mod policy;
 mod repository;
 mod sealing;
 pub mod service;
-mod validation;
 #[cfg(test)]
 mod tests;
+mod validation;

@@ -5,9 +5,8 @@ use async_graphql::MaybeUndefined;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::model::{
-    Address, CreateFacility, Facility, FacilityChanges, FacilityKind, FacilityStatus, FirstAdministrator, InvitationRow,
-    InvitationStatus, InviteMember,
-    Profile, Refusal, RoleGrant, Settings, SettingsChanges,
+    Address, CreateFacility, Facility, FacilityChanges, FacilityKind, FacilityStatus, FirstAdministrator,
+    InvitationRow, InvitationStatus, InviteMember, Profile, Refusal, RoleGrant, Settings, SettingsChanges,
 };
 use super::{policy, sealing, validation};
 use crate::access::Role;
@@ -95,8 +94,18 @@ fn every_fault_of_a_profile_is_listed_at_once() {
     let found = fields(validation::creation(CreateFacility { settings, administrator: Some(first), ..new(wrong) }));
     assert_eq!(
         found,
-        ["input.name", "input.npi", "input.address", "input.address", "input.address", "input.phone",
-            "input.timeZone", "input.breakGlassMinutes", "input.administratorEmail", "input.administratorTitle"]
+        [
+            "input.name",
+            "input.npi",
+            "input.address",
+            "input.address",
+            "input.address",
+            "input.phone",
+            "input.timeZone",
+            "input.breakGlassMinutes",
+            "input.administratorEmail",
+            "input.administratorTitle"
+        ]
     );
 }
 
@@ -168,7 +177,8 @@ fn an_address_that_mail_cannot_reach_is_refused() {
     for good in ["ada@example.org", " Ada.Lovelace+clinic@mail.example.org "] {
         assert!(invite(good).is_ok(), "{good}");
     }
-    for bad in ["", "ada", "ada@", "@example.org", "ada@localhost", "a da@example.org", "ada@example..org", "a@b@c.org"] {
+    for bad in ["", "ada", "ada@", "@example.org", "ada@localhost", "a da@example.org", "ada@example..org", "a@b@c.org"]
+    {
         assert_eq!(fields(invite(bad)), ["input.email"], "{bad}");
     }
 }

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use async_graphql::MaybeUndefined;
 
 use super::model::{
-    Address, CreateFacility, Facility, FacilityChanges, InviteMember, Profile, ProfileColumns, Refusal, RoleGrant, Settings,
-    SettingsChanges,
+    Address, CreateFacility, Facility, FacilityChanges, InviteMember, Profile, ProfileColumns, Refusal, RoleGrant,
+    Settings, SettingsChanges,
 };
 use crate::access::Role;
 use crate::crypto::blind_index::normalise;

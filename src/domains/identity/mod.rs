@@ -20,9 +20,9 @@ mod repository;
 mod sealing;
 mod second_factor;
 pub mod service;
-mod throttle;
-mod validation;
 #[cfg(test)]
 mod tests;
+mod throttle;
+mod validation;
 
 pub use password::{HashedPassword, Passwords};

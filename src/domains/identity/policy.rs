@@ -40,8 +40,18 @@ pub const RECOVERY_CODES: Action = Action::user("identity.recovery_codes");
 pub const CONTACTS_READ: Action = Action::roles(
     "identity.contacts.read",
     &[
-        Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
-        SocialWorker, SystemAdmin, Technician, Therapist,
+        Administrator,
+        BillingSpecialist,
+        CaseManager,
+        FrontDesk,
+        Nurse,
+        Pharmacist,
+        Physician,
+        PrivacyOfficer,
+        SocialWorker,
+        SystemAdmin,
+        Technician,
+        Therapist,
     ],
 );
 /// Reads the accounts of the platform.
@@ -57,7 +67,23 @@ pub const SWEEP: Action = Action::system("identity.sweep");
 
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
-    &SIGN_IN, &TOKEN_REFRESH, &SIGN_OUT_BY_TOKEN, &PASSWORD_RESET_REQUEST, &PASSWORD_RESET, &VIEWER, &USERS_READ, &SIGN_OUT,
-    &SESSION_REVOKE, &USER_UPDATE, &PASSWORD_CHANGE, &SECOND_FACTOR_ENABLE, &SECOND_FACTOR_DISABLE, &RECOVERY_CODES,
-    &CONTACTS_READ, &ACCOUNTS_READ, &ACCOUNT_CREATE, &MAIL, &SWEEP,
+    &SIGN_IN,
+    &TOKEN_REFRESH,
+    &SIGN_OUT_BY_TOKEN,
+    &PASSWORD_RESET_REQUEST,
+    &PASSWORD_RESET,
+    &VIEWER,
+    &USERS_READ,
+    &SIGN_OUT,
+    &SESSION_REVOKE,
+    &USER_UPDATE,
+    &PASSWORD_CHANGE,
+    &SECOND_FACTOR_ENABLE,
+    &SECOND_FACTOR_DISABLE,
+    &RECOVERY_CODES,
+    &CONTACTS_READ,
+    &ACCOUNTS_READ,
+    &ACCOUNT_CREATE,
+    &MAIL,
+    &SWEEP,
 ];

@@ -40,7 +40,12 @@ pub(super) fn enrolment(secret: &Phi<Vec<u8>>, account: &Phi<String>) -> Result<
 }
 
 /// The step a code stands for, when it is right and later than the last one accepted.
-pub(super) fn accepted_step(secret: &Phi<Vec<u8>>, code: &str, last_used: Option<i64>, now: DateTime<Utc>) -> Result<Option<i64>> {
+pub(super) fn accepted_step(
+    secret: &Phi<Vec<u8>>,
+    code: &str,
+    last_used: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>> {
     let typed: String = code.chars().filter(|letter| !letter.is_whitespace()).collect();
     let seconds = u64::try_from(now.timestamp()).map_err(Error::internal)?;
     let step = match totp(secret, "")?.check(&typed, seconds) {

@@ -22,7 +22,8 @@ fn after(kind: Kind, failures: i32) -> State {
 #[test]
 fn an_account_is_blocked_from_the_fifth_failure_on_for_twice_as_long_each_time() {
     assert_eq!(after(Kind::Account, 4).blocked_for(noon()), None);
-    let blocks: Vec<u32> = (5..13).map(|failures| after(Kind::Account, failures).blocked_for(noon()).unwrap()).collect();
+    let blocks: Vec<u32> =
+        (5..13).map(|failures| after(Kind::Account, failures).blocked_for(noon()).unwrap()).collect();
     assert_eq!(blocks, [32, 64, 128, 256, 512, 900, 900, 900]);
     assert_eq!(after(Kind::Account, 2000).blocked_for(noon()), Some(900));
 }
@@ -49,7 +50,8 @@ fn an_address_forgets_one_failure_a_minute() {
     let later = noon() + TimeDelta::seconds(359);
     assert_eq!(after(Kind::Address, 20).failed(Kind::Address, later).failures, 16);
     // A mistyping a minute, all day long, never adds up.
-    let day = (0..1440).fold(State::none(noon()), |state, minute| state.failed(Kind::Address, noon() + TimeDelta::minutes(minute)));
+    let day = (0..1440)
+        .fold(State::none(noon()), |state, minute| state.failed(Kind::Address, noon() + TimeDelta::minutes(minute)));
     assert_eq!((day.failures, day.blocked_until), (1, None));
 }
 
@@ -93,7 +95,8 @@ fn an_app_is_given_the_account_and_the_issuer() {
     let secret = Phi::new(b"12345678901234567890".to_vec());
     let shown = second_factor::enrolment(&secret, &Phi::from("maria:o@lakeside.example")).unwrap();
     assert_eq!(shown.secret.reveal(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
-    let url = "otpauth://totp/Anamnesis:maria_o%40lakeside.example?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Anamnesis";
+    let url =
+        "otpauth://totp/Anamnesis:maria_o%40lakeside.example?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Anamnesis";
     assert_eq!(shown.url.reveal(), url);
     assert_eq!(format!("{shown:?}"), "Enrolment { secret: Phi(…), url: Phi(…) }");
 }
@@ -135,7 +138,8 @@ fn every_fault_of_an_account_is_listed_at_once() {
         npi: Some("123".to_owned()),
         license_number: Some("x".repeat(41)),
     };
-    let all = ["email", "displayName", "phone", "locale", "timeZone", "npi", "licenseNumber"].map(|name| format!("input.{name}"));
+    let all = ["email", "displayName", "phone", "locale", "timeZone", "npi", "licenseNumber"]
+        .map(|name| format!("input.{name}"));
     assert_eq!(faults(validation::account(&account)), all);
 }
 

@@ -42,7 +42,11 @@ impl Kind {
         match self {
             // An account starts over after a day without failures: slow guessing is never forgiven in part.
             Self::Account => {
-                if quiet >= TimeDelta::days(1) { failures } else { 0 }
+                if quiet >= TimeDelta::days(1) {
+                    failures
+                } else {
+                    0
+                }
             }
             // An address leaks: mistypings of a busy place never add up to a block.
             Self::Address => each(1),

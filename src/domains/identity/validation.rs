@@ -87,7 +87,9 @@ impl Faults {
         if typed.is_empty() {
             return None;
         }
-        if typed.chars().count() > MAX_LICENSE || !typed.chars().all(|c| c.is_ascii_alphanumeric() || "-./ ".contains(c)) {
+        if typed.chars().count() > MAX_LICENSE
+            || !typed.chars().all(|c| c.is_ascii_alphanumeric() || "-./ ".contains(c))
+        {
             self.add("licenseNumber", "must be 1 to 40 letters, digits, spaces, hyphens, dots and slashes");
         }
         Some(typed.to_owned())
@@ -96,8 +98,11 @@ impl Faults {
     fn locale(&mut self, tag: &str) -> String {
         let tag = tag.trim();
         let parts = || tag.split('-');
-        let plausible = parts().all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()))
-            && parts().next().is_some_and(|language| language.len() >= 2 && language.chars().all(|c| c.is_ascii_alphabetic()));
+        let plausible = parts()
+            .all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()))
+            && parts()
+                .next()
+                .is_some_and(|language| language.len() >= 2 && language.chars().all(|c| c.is_ascii_alphabetic()));
         if !plausible || tag.len() > MAX_LOCALE {
             self.add("locale", "is not a language tag, such as en-US");
         }
@@ -194,7 +199,11 @@ pub(super) fn changes(update: UpdateUser) -> Result<Changes, Stop<Refusal>> {
 }
 
 /// Refuses a password that is easy to guess.
-pub(super) fn password(field: &'static str, password: &Phi<String>, owner: &[&Phi<String>]) -> Result<(), Stop<Refusal>> {
+pub(super) fn password(
+    field: &'static str,
+    password: &Phi<String>,
+    owner: &[&Phi<String>],
+) -> Result<(), Stop<Refusal>> {
     match weakness(password, owner) {
         None => Ok(()),
         Some(weakness) => Err(Stop::refuse(Refusal::WeakPassword, &["input", field], weakness.message())),

@@ -30,6 +30,14 @@ pub const SWEEP: Action = Action::system("operations.sweep");
 
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
-    &JOBS_READ, &JOB_RETRY, &JOB_DISCARD, &PLATFORM_JOBS_READ, &PLATFORM_JOB_RETRY, &PLATFORM_JOB_DISCARD,
-    &KEYS_ROTATE, &KEYS_REWRAP, &KEYS_SHRED, &SWEEP,
+    &JOBS_READ,
+    &JOB_RETRY,
+    &JOB_DISCARD,
+    &PLATFORM_JOBS_READ,
+    &PLATFORM_JOB_RETRY,
+    &PLATFORM_JOB_DISCARD,
+    &KEYS_ROTATE,
+    &KEYS_REWRAP,
+    &KEYS_SHRED,
+    &SWEEP,
 ];

@@ -61,12 +61,7 @@ pub(super) async fn requeue(
     let queued = diesel::update(jobs::table)
         .filter(jobs::facility_id.eq(facility))
         .filter(jobs::id.eq(id))
-        .set((
-            jobs::state.eq(JobState::Queued),
-            jobs::attempts.eq(0),
-            jobs::run_at.eq(now),
-            jobs::updated_at.eq(now),
-        ))
+        .set((jobs::state.eq(JobState::Queued), jobs::attempts.eq(0), jobs::run_at.eq(now), jobs::updated_at.eq(now)))
         .execute(&mut db)
         .await;
     match queued {
@@ -79,11 +74,7 @@ pub(super) async fn requeue(
 }
 
 pub(super) async fn delete(mut db: &AsyncPgConnection, facility: FacilityId, id: JobId) -> Result<()> {
-    diesel::delete(jobs::table)
-        .filter(jobs::facility_id.eq(facility))
-        .filter(jobs::id.eq(id))
-        .execute(&mut db)
-        .await?;
+    diesel::delete(jobs::table).filter(jobs::facility_id.eq(facility)).filter(jobs::id.eq(id)).execute(&mut db).await?;
     Ok(())
 }
 

@@ -101,12 +101,15 @@ fn slip(one: NaiveDate, other: NaiveDate) -> bool {
     if date_slips(one).contains(&other) {
         return true;
     }
-    let parts = |date: NaiveDate| [date.year(), i32::try_from(date.month()).unwrap_or(0), i32::try_from(date.day()).unwrap_or(0)];
+    let parts = |date: NaiveDate| {
+        [date.year(), i32::try_from(date.month()).unwrap_or(0), i32::try_from(date.day()).unwrap_or(0)]
+    };
     let differing: Vec<(i32, i32)> =
         parts(one).into_iter().zip(parts(other)).filter(|(left, right)| left != right).collect();
     match differing.as_slice() {
         [(left, right)] => {
-            left.abs_diff(*right) == 1 || strsim::damerau_levenshtein(&format!("{left:02}"), &format!("{right:02}")) <= 1
+            left.abs_diff(*right) == 1
+                || strsim::damerau_levenshtein(&format!("{left:02}"), &format!("{right:02}")) <= 1
         }
         _ => false,
     }

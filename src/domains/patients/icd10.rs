@@ -87,8 +87,8 @@ async fn store(db: &mut AsyncPgConnection, batches: Vec<Batch>, all: Vec<String>
     }
     let retired = sql("UPDATE icd10_codes c SET billable = false \
          WHERE c.billable AND NOT EXISTS (SELECT FROM unnest($1) AS r (code) WHERE r.code = c.code)")
-        .bind::<Array<Text>, _>(all)
-        .execute(&mut &*db)
-        .await?;
+    .bind::<Array<Text>, _>(all)
+    .execute(&mut &*db)
+    .await?;
     Ok(Imported { codes, changed, retired })
 }

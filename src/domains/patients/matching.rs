@@ -29,9 +29,8 @@ impl Names {
 
     /// How well one searched word, or one of its other forms, meets a name.
     fn meets(&self, forms: &[String], mode: NameMode) -> Option<MatchKind> {
-        let any = |test: &dyn Fn(&str, &str) -> bool| {
-            forms.iter().any(|form| self.0.iter().any(|word| test(form, word)))
-        };
+        let any =
+            |test: &dyn Fn(&str, &str) -> bool| forms.iter().any(|form| self.0.iter().any(|word| test(form, word)));
         if any(&|form, word| form == word) {
             return Some(MatchKind::Exact);
         }

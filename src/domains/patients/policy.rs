@@ -11,8 +11,17 @@ use Role::{
 };
 
 const STAFF: &[Role] = &[
-    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
-    SocialWorker, Technician, Therapist,
+    Administrator,
+    BillingSpecialist,
+    CaseManager,
+    FrontDesk,
+    Nurse,
+    Pharmacist,
+    Physician,
+    PrivacyOfficer,
+    SocialWorker,
+    Technician,
+    Therapist,
 ];
 const REGISTRARS: &[Role] = &[Administrator, CaseManager, FrontDesk, Nurse, Physician, SocialWorker, Therapist];
 const COVERAGE_CLERKS: &[Role] = &[Administrator, BillingSpecialist, CaseManager, FrontDesk, SocialWorker];
@@ -106,8 +115,31 @@ pub const ICD10_READ: Action = Action::member("icd10.read");
 
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
-    &READ, &SEARCH, &DUPLICATES, &REGISTER, &UPDATE, &ARCHIVE, &RESTORE, &CONTACT_ADD, &CONTACT_UPDATE,
-    &CONTACT_REMOVE, &COVERAGES_READ, &COVERAGE_ADD, &COVERAGE_UPDATE, &COVERAGE_END, &VISITS_READ, &VISIT_RECORD,
-    &VISIT_UPDATE, &ALLERGIES_READ, &ALLERGY_RECORD, &ALLERGY_UPDATE, &CARE_TEAM_READ, &CARE_TEAM_START,
-    &CARE_TEAM_END, &BREAK_GLASS, &BREAK_GLASS_READ, &BREAK_GLASS_REVIEW, &ICD10_READ,
+    &READ,
+    &SEARCH,
+    &DUPLICATES,
+    &REGISTER,
+    &UPDATE,
+    &ARCHIVE,
+    &RESTORE,
+    &CONTACT_ADD,
+    &CONTACT_UPDATE,
+    &CONTACT_REMOVE,
+    &COVERAGES_READ,
+    &COVERAGE_ADD,
+    &COVERAGE_UPDATE,
+    &COVERAGE_END,
+    &VISITS_READ,
+    &VISIT_RECORD,
+    &VISIT_UPDATE,
+    &ALLERGIES_READ,
+    &ALLERGY_RECORD,
+    &ALLERGY_UPDATE,
+    &CARE_TEAM_READ,
+    &CARE_TEAM_START,
+    &CARE_TEAM_END,
+    &BREAK_GLASS,
+    &BREAK_GLASS_READ,
+    &BREAK_GLASS_REVIEW,
+    &ICD10_READ,
 ];

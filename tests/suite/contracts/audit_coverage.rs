@@ -18,13 +18,16 @@ fn holds_phi(api: &Api, ty: &str, depth: usize) -> bool {
     if SAYS.iter().any(|says| api.description(ty).contains(says)) || ty == "Node" {
         return true;
     }
-    depth > 0 && api.fields(ty).iter().any(|field| match &field.ty.node.base {
-        async_graphql::parser::types::BaseType::Named(name) => known(api, name) && holds_phi(api, name, depth - 1),
-        async_graphql::parser::types::BaseType::List(inner) => match &inner.base {
+    depth > 0
+        && api.fields(ty).iter().any(|field| match &field.ty.node.base {
             async_graphql::parser::types::BaseType::Named(name) => known(api, name) && holds_phi(api, name, depth - 1),
-            async_graphql::parser::types::BaseType::List(_) => false,
-        },
-    })
+            async_graphql::parser::types::BaseType::List(inner) => match &inner.base {
+                async_graphql::parser::types::BaseType::Named(name) => {
+                    known(api, name) && holds_phi(api, name, depth - 1)
+                }
+                async_graphql::parser::types::BaseType::List(_) => false,
+            },
+        })
 }
 
 fn known(api: &Api, ty: &str) -> bool {

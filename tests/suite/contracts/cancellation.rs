@@ -76,7 +76,8 @@ async fn requests_dropped_midway_leave_no_transaction_and_no_tenant() {
     assert_eq!(size, available, "a connection was not given back");
     // What was dropped was done whole, with its audit row, or not at all.
     let patients: usize = app.db_value("SELECT count(*) FROM patients").await.parse().unwrap();
-    let audited = "SELECT count(DISTINCT patient_id) FROM audit_log WHERE action = 'patients.register' AND outcome = 'success'";
+    let audited =
+        "SELECT count(DISTINCT patient_id) FROM audit_log WHERE action = 'patients.register' AND outcome = 'success'";
     assert_eq!(app.db_value(audited).await.parse::<usize>().unwrap(), patients);
 }
 
@@ -103,6 +104,7 @@ async fn two_tenants_on_a_pool_of_two_never_see_each_other() {
     assert!(foreign.is_empty(), "{foreign:?}");
     assert!(not_at_rest(&app).await.is_empty());
     // Outside a transaction a connection belongs to nobody: its own session settings are as they began.
-    let left = crate::harness::query_text(&app.database.server_url, "SELECT current_setting('app.facility_id', true)").await;
+    let left =
+        crate::harness::query_text(&app.database.server_url, "SELECT current_setting('app.facility_id', true)").await;
     assert!(left[0][0].as_deref().unwrap_or_default().is_empty());
 }

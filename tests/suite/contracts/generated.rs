@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use anamnesis::access::Role;
 use anamnesis::ids::{FacilityId, TypedId as _};
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{BaseType, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
@@ -91,7 +93,8 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
 ];
 
 /// How a mutation that makes something is called, in the order they depend on each other.
-const MAKING: &[&str] = &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Finalize", "Sign", "Grant"];
+const MAKING: &[&str] =
+    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Finalize", "Sign", "Grant"];
 
 /// A field of a root.
 pub struct Root {
@@ -163,9 +166,9 @@ impl Api {
     }
 
     fn composite(&self, ty: &str) -> bool {
-        self.types
-            .get(ty)
-            .is_some_and(|definition| matches!(definition.kind, TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_)))
+        self.types.get(ty).is_some_and(|definition| {
+            matches!(definition.kind, TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_))
+        })
     }
 
     /// An operation of one root field with the arguments that are given.
@@ -176,7 +179,8 @@ impl Api {
         let declared: Vec<_> =
             arguments.iter().map(|argument| format!("${}: {}", argument.name.node, argument.ty.node)).collect();
         let given: Vec<_> = arguments.iter().map(|argument| format!("{0}: ${0}", argument.name.node)).collect();
-        let wrap = |parts: Vec<String>| if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) };
+        let wrap =
+            |parts: Vec<String>| if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) };
         let kind = if root.mutation { "mutation" } else { "query" };
         format!("{kind}{} {{ {}{} {selection} }}", wrap(declared), root.name(), wrap(given))
     }
@@ -218,7 +222,11 @@ impl Api {
             if !self.composite(inside) {
                 parts.push(name.to_string());
             } else if depth > 0 {
-                let page = if field.arguments.iter().any(|argument| argument.node.name.node == "first") { "(first: 3)" } else { "" };
+                let page = if field.arguments.iter().any(|argument| argument.node.name.node == "first") {
+                    "(first: 3)"
+                } else {
+                    ""
+                };
                 parts.push(format!("{name}{page} {}", self.deep(inside, depth - 1)));
             }
         }
@@ -249,7 +257,13 @@ impl Api {
         places
     }
 
-    fn find_ids(&self, root: &str, input: &InputValueDefinition, path: &mut Vec<String>, places: &mut Vec<(Vec<String>, String)>) {
+    fn find_ids(
+        &self,
+        root: &str,
+        input: &InputValueDefinition,
+        path: &mut Vec<String>,
+        places: &mut Vec<(Vec<String>, String)>,
+    ) {
         path.push(input.name.node.to_string());
         let ty = base(&input.ty.node);
         if ty == "ID" {
@@ -382,8 +396,11 @@ impl World {
     }
 
     async fn membership(app: &TestApp, facility: FacilityId, user: anamnesis::ids::UserId) -> String {
-        let query =
-            format!("SELECT id FROM facility_members WHERE facility_id = '{}' AND user_id = '{}'", facility.uuid(), user.uuid());
+        let query = format!(
+            "SELECT id FROM facility_members WHERE facility_id = '{}' AND user_id = '{}'",
+            facility.uuid(),
+            user.uuid()
+        );
         opaque("mem", &app.db_value(&query).await)
     }
 

@@ -87,11 +87,15 @@ fn catch() {
 }
 
 fn holds_canary(text: &str) -> bool {
-    text.contains(MARK) || text.contains(&MARK.to_ascii_lowercase()) || NUMBERS.iter().any(|number| text.contains(number))
+    text.contains(MARK)
+        || text.contains(&MARK.to_ascii_lowercase())
+        || NUMBERS.iter().any(|number| text.contains(number))
 }
 
 async fn run(client: &Client, field: &str, ty: &str, selection: &str, input: &Value) -> Answer {
-    let document = format!("mutation($input: {ty}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}");
+    let document = format!(
+        "mutation($input: {ty}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
+    );
     client.run(&document, json!({ "input": input })).await
 }
 
@@ -109,16 +113,36 @@ fn register() -> Planted {
 
 fn children(patient: &Value) -> Vec<Planted> {
     vec![
-        ("patientContactAdd", "PatientContactAddInput", "contact { id version }", json!({ "patientId": patient,
-            "name": "ZqcanaryContact", "relationship": "FRIEND", "phone": "6175550188", "email": "zqcanaryc@test.example" })),
-        ("patientCoverageAdd", "PatientCoverageAddInput", "coverage { id version }", json!({ "patientId": patient,
+        (
+            "patientContactAdd",
+            "PatientContactAddInput",
+            "contact { id version }",
+            json!({ "patientId": patient,
+            "name": "ZqcanaryContact", "relationship": "FRIEND", "phone": "6175550188", "email": "zqcanaryc@test.example" }),
+        ),
+        (
+            "patientCoverageAdd",
+            "PatientCoverageAddInput",
+            "coverage { id version }",
+            json!({ "patientId": patient,
             "payerName": "ZqcanaryPayer", "planName": "ZqcanaryPlan", "memberNumber": "ZqcanaryMember", "groupNumber": "ZqcanaryGroup",
-            "effectiveOn": "2020-01-01", "subscriberRelationship": "SPOUSE", "subscriberName": "ZqcanarySubscriber" })),
-        ("patientVisitRecord", "PatientVisitRecordInput", "visit { id version }", json!({ "patientId": patient,
+            "effectiveOn": "2020-01-01", "subscriberRelationship": "SPOUSE", "subscriberName": "ZqcanarySubscriber" }),
+        ),
+        (
+            "patientVisitRecord",
+            "PatientVisitRecordInput",
+            "visit { id version }",
+            json!({ "patientId": patient,
             "visitedAt": "2026-02-01T10:00:00Z", "reason": "ZqcanaryReason", "notes": "ZqcanaryNotes", "department": "ZqcanaryDepartment",
-            "medications": [{ "name": "ZqcanaryDrug", "dose": "ZqcanaryDose", "frequency": "ZqcanaryFrequency", "route": "ZqcanaryRoute" }] })),
-        ("patientAllergyRecord", "PatientAllergyRecordInput", "allergy { id version }", json!({ "patientId": patient,
-            "substance": "ZqcanarySubstance", "reaction": "ZqcanaryReaction", "category": "FOOD", "severity": "MILD" })),
+            "medications": [{ "name": "ZqcanaryDrug", "dose": "ZqcanaryDose", "frequency": "ZqcanaryFrequency", "route": "ZqcanaryRoute" }] }),
+        ),
+        (
+            "patientAllergyRecord",
+            "PatientAllergyRecordInput",
+            "allergy { id version }",
+            json!({ "patientId": patient,
+            "substance": "ZqcanarySubstance", "reaction": "ZqcanaryReaction", "category": "FOOD", "severity": "MILD" }),
+        ),
     ]
 }
 
@@ -156,7 +180,9 @@ async fn canaries_reach_no_log_and_no_error() {
     let mut planted = vec![register()];
     planted.extend(children(&patient));
     for (field, ty, selection, input) in planted {
-        for (who, client) in [("nobody", app.anonymous()), ("another facility", stranger.clone()), ("no role", biller.clone())] {
+        for (who, client) in
+            [("nobody", app.anonymous()), ("another facility", stranger.clone()), ("no role", biller.clone())]
+        {
             // Another facility may well register the same person.
             if (who, field) != ("another facility", "patientRegister") {
                 silent(&run(&client, field, ty, selection, &input).await, &format!("{field} for {who}"));
@@ -164,7 +190,9 @@ async fn canaries_reach_no_log_and_no_error() {
         }
         // Each text in turn too long, and each member of the wrong type.
         for key in input.as_object().unwrap().keys() {
-            for wrong in [json!("ZqcanaryLong".repeat(3_000)), json!(["ZqcanaryList"]), json!({ "Zqcanary": 1 }), json!(1)] {
+            for wrong in
+                [json!("ZqcanaryLong".repeat(3_000)), json!(["ZqcanaryList"]), json!({ "Zqcanary": 1 }), json!(1)]
+            {
                 let mut broken = input.clone();
                 broken[key] = wrong;
                 let answer = run(&clerk, field, ty, selection, &broken).await;
@@ -175,11 +203,17 @@ async fn canaries_reach_no_log_and_no_error() {
             }
         }
     }
-    let stale = json!({ "id": patient, "expectedVersion": 99, "familyName": "ZqcanaryStale", "email": person["email"] });
+    let stale =
+        json!({ "id": patient, "expectedVersion": 99, "familyName": "ZqcanaryStale", "email": person["email"] });
     silent(&run(&clerk, "patientUpdate", "PatientUpdateInput", "patient { id }", &stale).await, "a stale update");
     let malformed = clerk.run("query { patient(id: \"ZqcanaryId\") { id ", json!({})).await;
     assert!(!malformed.errors.is_empty());
-    clerk.run("query { patientSearch(input: { name: \"ZqcanaryFamily\", email: \"zqcanary@\" }) { nodes { matched } } }", json!({})).await;
+    clerk
+        .run(
+            "query { patientSearch(input: { name: \"ZqcanaryFamily\", email: \"zqcanary@\" }) { nodes { matched } } }",
+            json!({}),
+        )
+        .await;
     let metrics = clerk.request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert!(!holds_canary(&metrics), "/metrics");
     // A fault of ours is logged: the listener works, and the fault tells nothing.
@@ -211,10 +245,12 @@ async fn a_dump_of_the_database_holds_no_canary() {
         dump = dump.replace(allowed, "");
     }
     let lower = dump.to_ascii_lowercase();
-    let hexadecimal = |text: &str| text.bytes().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let hexadecimal = |text: &str| {
+        text.bytes().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    };
     let mut secrets: Vec<String> = NUMBERS.iter().map(|number| (*number).to_owned()).collect();
     secrets.extend(["zqcanary", "1961-07-23", "robin example", "@test.example"].map(str::to_owned));
     for secret in secrets {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::harness::{Client, TestApp};
 
 async fn add(client: &Client, field: &str, ty: &str, input: Value) -> Value {
-    let document = format!("mutation($input: {ty}!) {{ {field}(input: $input) {{ userErrors {{ code field message }} }} }}");
+    let document =
+        format!("mutation($input: {ty}!) {{ {field}(input: $input) {{ userErrors {{ code field message }} }} }}");
     let data = client.run(&document, json!({ "input": input })).await.ok();
     assert_eq!(data[field]["userErrors"], json!([]), "{field}");
     data
@@ -25,7 +26,13 @@ async fn patient(client: &Client, number: usize, user: &str) {
         .await
         .ok();
     let id = registered["patientRegister"]["patient"]["id"].clone();
-    add(client, "patientContactAdd", "PatientContactAddInput", json!({ "patientId": id, "name": "Sam", "relationship": "FRIEND" })).await;
+    add(
+        client,
+        "patientContactAdd",
+        "PatientContactAddInput",
+        json!({ "patientId": id, "name": "Sam", "relationship": "FRIEND" }),
+    )
+    .await;
     add(
         client,
         "patientCoverageAdd",
@@ -82,7 +89,8 @@ async fn a_page_of_n_costs_a_fixed_number_of_statements() {
             "query($first: Int!) { patientSearch(first: $first, input: { name: \"family\" }) { nodes { patient { id contacts { name } } } } }",
         ),
     ];
-    let mut table = String::from("# Statements of a page of any size, with opening the session and writing the audit rows.\n");
+    let mut table =
+        String::from("# Statements of a page of any size, with opening the session and writing the audit rows.\n");
     for (name, document) in cases {
         // The first run fills the caches of keys.
         cost(&app, &client, document, 1).await;

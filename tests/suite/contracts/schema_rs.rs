@@ -37,7 +37,8 @@ fn rust_type(sql: &str) -> &'static str {
 }
 
 async fn printed(app: &TestApp) -> String {
-    let mut text = String::from("// Printed from the migrated database; a test prints it again and compares. Do not edit.\n");
+    let mut text =
+        String::from("// Printed from the migrated database; a test prints it again and compares. Do not edit.\n");
     let mut table = String::new();
     for row in app.db_query(COLUMNS).await {
         let cell = |index: usize| row[index].clone().unwrap_or_default();

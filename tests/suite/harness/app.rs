@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::client::Client;
-use super::engines;
 use super::cluster::{TestDatabase, cluster, execute};
+use super::engines;
 
 /// A server of one test.
 pub struct TestApp {

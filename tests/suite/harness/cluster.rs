@@ -53,7 +53,8 @@ pub async fn execute(url: &str, statements: &[&str]) {
 /// Clusters of runs that are over. A run's own guard has stopped its server; the files are ours to remove.
 fn remove_leftovers(root: &Path) {
     for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        let pid =
+            entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(rustix::process::Pid::from_raw);
         if pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_err()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -66,10 +67,11 @@ impl Cluster {
         let root = places.cache.0.join("tests");
         remove_leftovers(&root);
         let cache = places.cache.clone();
-        let dist = tokio::task::spawn_blocking(move || provision::postgres(&cache, &mut provision::StderrReport::default()))
-            .await
-            .unwrap()
-            .unwrap_or_else(|error| panic!("{error}"));
+        let dist =
+            tokio::task::spawn_blocking(move || provision::postgres(&cache, &mut provision::StderrReport::default()))
+                .await
+                .unwrap()
+                .unwrap_or_else(|error| panic!("{error}"));
         let programs = dist.bin.clone();
         let embedded = Embedded::start(EmbeddedOptions {
             dist,

@@ -13,9 +13,7 @@ use super::cluster;
 /// The local model, shared: loading it costs more than most tests.
 pub fn models() -> Models {
     static MODELS: OnceLock<Models> = OnceLock::new();
-    MODELS
-        .get_or_init(|| Models::local(Places::from_environment().cache.0.join("models").join(LOCAL_MODEL)))
-        .clone()
+    MODELS.get_or_init(|| Models::local(Places::from_environment().cache.0.join("models").join(LOCAL_MODEL))).clone()
 }
 
 /// Fetches the model unless it is in the cache.
@@ -23,7 +21,8 @@ pub async fn provide_model() {
     static PROVIDED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let fetch = || async {
         let cache = Places::from_environment().cache;
-        let fetched = tokio::task::spawn_blocking(move || provision::model(&cache, &mut provision::StderrReport::default()));
+        let fetched =
+            tokio::task::spawn_blocking(move || provision::model(&cache, &mut provision::StderrReport::default()));
         fetched.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     };
     PROVIDED.get_or_init(fetch).await;

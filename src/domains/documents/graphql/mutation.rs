@@ -61,8 +61,7 @@ impl DocumentsMutation {
         let DocumentUploadInput { file, kind, title, document_date, patient_ids, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
         let file = file.take(ctx)?;
-        let new =
-            UploadDocument { kind, title: title.map(Phi::new), file_name: file.name, document_date, patient_ids };
+        let new = UploadDocument { kind, title: title.map(Phi::new), file_name: file.name, document_date, patient_ids };
         document(ctx, service::upload_document(request(ctx)?, new, file.staged, once).await).await
     }
 

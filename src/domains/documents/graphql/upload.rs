@@ -23,7 +23,9 @@ const MARK: &str = "staged";
 impl ScalarType for Upload {
     fn parse(value: Value) -> InputValueResult<Self> {
         let index = match &value {
-            Value::String(text) => text.split(':').nth(1).filter(|_| text.starts_with(MARK)).and_then(|n| n.parse().ok()),
+            Value::String(text) => {
+                text.split(':').nth(1).filter(|_| text.starts_with(MARK)).and_then(|n| n.parse().ok())
+            }
             _ => None,
         };
         index

@@ -120,15 +120,16 @@ async fn facilities(ctx: &RequestContext) -> Result<Vec<FacilityId>> {
 /// The number of the configured model when it is to be prepared.
 async fn register_configured(tx: &Tx) -> Result<Option<i16>> {
     let configured = tx.ctx().app().models.configured().clone();
-    let dimensions = i16::try_from(configured.dimensions).map_err(|_| Error::internal("a vector that long is not stored"))?;
+    let dimensions =
+        i16::try_from(configured.dimensions).map_err(|_| Error::internal("a vector that long is not stored"))?;
     let mut db = tx.db()?;
     insert(db, &configured.name, dimensions, tx.ctx().now()).await?;
     // Back from retirement, or another one's preparation is called off: one is prepared at a time.
     sql("UPDATE embedding_models SET state = CASE WHEN name = $1 THEN 'preparing' ELSE 'retired' END \
          WHERE state <> 'serving' AND state <> CASE WHEN name = $1 THEN 'preparing' ELSE 'retired' END")
-        .bind::<Text, _>(&configured.name)
-        .execute(&mut db)
-        .await?;
+    .bind::<Text, _>(&configured.name)
+    .execute(&mut db)
+    .await?;
     let model: Model = sql("SELECT id, name, dimensions, state FROM embedding_models WHERE name = $1")
         .bind::<Text, _>(&configured.name)
         .get_result(&mut db)
@@ -148,11 +149,11 @@ async fn insert(mut db: &AsyncPgConnection, name: &str, dimensions: i16, now: Da
          SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM embedding_models WHERE state = 'serving') THEN 'preparing' \
              ELSE 'serving' END, $3 \
          WHERE NOT EXISTS (SELECT FROM embedding_models WHERE name = $1) ON CONFLICT DO NOTHING")
-        .bind::<Text, _>(name)
-        .bind::<SmallInt, _>(dimensions)
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut db)
-        .await?;
+    .bind::<Text, _>(name)
+    .bind::<SmallInt, _>(dimensions)
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut db)
+    .await?;
     Ok(())
 }
 
@@ -200,7 +201,10 @@ async fn promote(tx: &Tx, facilities: &[FacilityId], model: i16) -> Result<bool>
     }
     // Two statements: the index allows one that serves.
     sql("UPDATE embedding_models SET state = 'retired' WHERE state = 'serving'").execute(&mut db).await?;
-    sql("UPDATE embedding_models SET state = 'serving' WHERE id = $1").bind::<SmallInt, _>(model).execute(&mut db).await?;
+    sql("UPDATE embedding_models SET state = 'serving' WHERE id = $1")
+        .bind::<SmallInt, _>(model)
+        .execute(&mut db)
+        .await?;
     for retired in held.iter().filter(|held| held.state == "serving") {
         for facility in facilities {
             tx.enter(*facility).await?;

@@ -81,7 +81,11 @@ pub(super) async fn embed(provider: &dyn Provider, texts: &[&str]) -> Result<Vec
 }
 
 /// The hashed lexemes of each passage, in their order.
-pub(super) async fn terms(db: &AsyncPgConnection, keys: &FacilityKeys, passages: &[Passage]) -> Result<Vec<Vec<TermCount>>> {
+pub(super) async fn terms(
+    db: &AsyncPgConnection,
+    keys: &FacilityKeys,
+    passages: &[Passage],
+) -> Result<Vec<Vec<TermCount>>> {
     let texts = passages.iter().map(|passage| passage.text.reveal_str()).collect();
     let mut counted: Vec<HashMap<i64, i32>> = passages.iter().map(|_| HashMap::new()).collect();
     for found in repository::lexemes(db, texts).await? {

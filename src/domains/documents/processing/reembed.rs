@@ -84,7 +84,8 @@ async fn next_texts(ctx: &RequestContext, model: i16, after: Option<ChunkId>) ->
         Vec::new()
     } else {
         let keys = read.keys().await?;
-        let opened = rows.into_iter().map(|row| Ok((row.id, passages::open_text(&keys, row.id, &row.text_ciphertext)?)));
+        let opened =
+            rows.into_iter().map(|row| Ok((row.id, passages::open_text(&keys, row.id, &row.text_ciphertext)?)));
         opened.collect::<Result<_>>()?
     };
     // The transaction is given up before the long work: the database ends idle ones.

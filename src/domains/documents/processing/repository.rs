@@ -3,9 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::prelude::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _};
-use diesel::sql_types::{
-    Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
-};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use super::passages::Prepared;
@@ -63,7 +61,11 @@ struct Lacks {
     lacks: bool,
 }
 
-pub(super) async fn find_file(mut db: &AsyncPgConnection, facility: FacilityId, id: DocumentId) -> Result<Option<FileRow>> {
+pub(super) async fn find_file(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+) -> Result<Option<FileRow>> {
     Ok(documents::table
         .filter(documents::facility_id.eq(facility))
         .filter(documents::id.eq(id))
@@ -73,7 +75,11 @@ pub(super) async fn find_file(mut db: &AsyncPgConnection, facility: FacilityId, 
         .optional()?)
 }
 
-pub(super) async fn find_note(mut db: &AsyncPgConnection, facility: FacilityId, id: DocumentId) -> Result<Option<NoteRow>> {
+pub(super) async fn find_note(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+) -> Result<Option<NoteRow>> {
     Ok(documents::table
         .filter(documents::facility_id.eq(facility))
         .filter(documents::id.eq(id))
@@ -88,9 +94,9 @@ pub(super) async fn lexemes(mut db: &AsyncPgConnection, texts: Vec<&str>) -> Res
     Ok(sql("SELECT t.ordinality - 1 AS position, l.lexeme, cardinality(l.positions) AS frequency \
          FROM unnest($1::text[]) WITH ORDINALITY AS t (text, ordinality), \
          LATERAL unnest(to_tsvector('english', t.text)) AS l (lexeme, positions, weights)")
-        .bind::<Array<Text>, _>(texts)
-        .load(&mut db)
-        .await?)
+    .bind::<Array<Text>, _>(texts)
+    .load(&mut db)
+    .await?)
 }
 
 pub(super) async fn set_status(
@@ -103,18 +109,22 @@ pub(super) async fn set_status(
 ) -> Result<bool> {
     let changed = sql("UPDATE documents SET status = $3, failure_code = $4, updated_at = $5 \
          WHERE facility_id = $1 AND id = $2")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Text, _>(status)
-        .bind::<Nullable<Text>, _>(failure_code)
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(status)
+    .bind::<Nullable<Text>, _>(failure_code)
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut db)
+    .await?;
     Ok(changed == 1)
 }
 
 /// Checksum of the content as it is now, the row held until the transaction ends.
-pub(super) async fn hold_content(mut db: &AsyncPgConnection, facility: FacilityId, id: DocumentId) -> Result<Option<Vec<u8>>> {
+pub(super) async fn hold_content(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+) -> Result<Option<Vec<u8>>> {
     let held: Option<Held> = sql("SELECT sha256 FROM documents WHERE facility_id = $1 AND id = $2 FOR UPDATE")
         .bind::<SqlUuid, _>(facility)
         .bind::<SqlUuid, _>(id)
@@ -134,10 +144,10 @@ pub(super) async fn replace(
 ) -> Result<()> {
     let before: Sizes = sql("SELECT count(*) AS chunks, coalesce(sum(term_count), 0)::bigint AS terms \
          FROM document_chunks WHERE facility_id = $1 AND document_id = $2")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(id)
-        .get_result(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(id)
+    .get_result(&mut db)
+    .await?;
     sql("DELETE FROM document_chunks WHERE facility_id = $1 AND document_id = $2")
         .bind::<SqlUuid, _>(facility)
         .bind::<SqlUuid, _>(id)
@@ -147,42 +157,53 @@ pub(super) async fn replace(
     let terms = prepared.iter().map(|passage| i64::from(passage.term_count)).sum::<i64>() - before.terms;
     insert_chunks(db, facility, id, &prepared).await?;
     insert_terms(db, facility, id, &prepared).await?;
-    insert_vectors(db, facility, model, prepared.into_iter().map(|passage| (passage.id, passage.vector)).collect()).await?;
+    insert_vectors(db, facility, model, prepared.into_iter().map(|passage| (passage.id, passage.vector)).collect())
+        .await?;
     // Last, since every document of the facility waits for this row.
     sql("INSERT INTO search_statistics (facility_id, chunks, terms) VALUES ($1, $2, $3) \
          ON CONFLICT (facility_id) DO UPDATE SET chunks = search_statistics.chunks + excluded.chunks, \
          terms = search_statistics.terms + excluded.terms")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<BigInt, _>(chunks)
-        .bind::<BigInt, _>(terms)
-        .execute(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<BigInt, _>(chunks)
+    .bind::<BigInt, _>(terms)
+    .execute(&mut db)
+    .await?;
     Ok(())
 }
 
-async fn insert_chunks(mut db: &AsyncPgConnection, facility: FacilityId, id: DocumentId, prepared: &[Prepared]) -> Result<()> {
+async fn insert_chunks(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+    prepared: &[Prepared],
+) -> Result<()> {
     for (index, batch) in prepared.chunks(PASSAGES_AT_ONCE).enumerate() {
         sql("INSERT INTO document_chunks (facility_id, id, document_id, position, page, start_char, end_char, \
              term_count, text_ciphertext) \
              SELECT $1, c.id, $2, $3 + c.ordinality - 1, c.page, c.start_char, c.end_char, c.term_count, c.text \
              FROM unnest($4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[], $9::bytea[]) WITH ORDINALITY \
              AS c (id, page, start_char, end_char, term_count, text, ordinality)")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<SqlUuid, _>(id)
-            .bind::<Integer, _>(i32::try_from(index * PASSAGES_AT_ONCE).unwrap_or(i32::MAX))
-            .bind::<Array<SqlUuid>, _>(batch.iter().map(|passage| passage.id).collect::<Vec<_>>())
-            .bind::<Array<Nullable<Integer>>, _>(batch.iter().map(|passage| passage.page).collect::<Vec<_>>())
-            .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.start_char).collect::<Vec<_>>())
-            .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.end_char).collect::<Vec<_>>())
-            .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.term_count).collect::<Vec<_>>())
-            .bind::<Array<Bytea>, _>(batch.iter().map(|passage| passage.text_ciphertext.as_slice()).collect::<Vec<_>>())
-            .execute(&mut db)
-            .await?;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Integer, _>(i32::try_from(index * PASSAGES_AT_ONCE).unwrap_or(i32::MAX))
+        .bind::<Array<SqlUuid>, _>(batch.iter().map(|passage| passage.id).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(batch.iter().map(|passage| passage.page).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.start_char).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.end_char).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.term_count).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(batch.iter().map(|passage| passage.text_ciphertext.as_slice()).collect::<Vec<_>>())
+        .execute(&mut db)
+        .await?;
     }
     Ok(())
 }
 
-async fn insert_terms(mut db: &AsyncPgConnection, facility: FacilityId, id: DocumentId, prepared: &[Prepared]) -> Result<()> {
+async fn insert_terms(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+    prepared: &[Prepared],
+) -> Result<()> {
     let rows: Vec<_> = prepared
         .iter()
         .flat_map(|passage| {
@@ -221,12 +242,12 @@ pub(super) async fn insert_vectors(
              FROM unnest($3::uuid[], $4::halfvec[]) AS v (id, embedding) \
              JOIN document_chunks c ON c.facility_id = $1 AND c.id = v.id FOR KEY SHARE OF c \
              ON CONFLICT DO NOTHING")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<SmallInt, _>(model)
-            .bind::<Array<SqlUuid>, _>(ids.to_vec())
-            .bind::<Array<Halfvec>, _>(vectors.to_vec())
-            .execute(&mut db)
-            .await?;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SmallInt, _>(model)
+        .bind::<Array<SqlUuid>, _>(ids.to_vec())
+        .bind::<Array<Halfvec>, _>(vectors.to_vec())
+        .execute(&mut db)
+        .await?;
     }
     Ok(())
 }
@@ -242,13 +263,13 @@ pub(super) async fn set_ready(
 ) -> Result<()> {
     sql("UPDATE documents SET status = 'ready', failure_code = NULL, page_count = $3, chunk_count = $4, \
          ready_at = coalesce(ready_at, $5), updated_at = $5 WHERE facility_id = $1 AND id = $2")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Nullable<Integer>, _>(page_count)
-        .bind::<Integer, _>(chunk_count)
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Nullable<Integer>, _>(page_count)
+    .bind::<Integer, _>(chunk_count)
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut db)
+    .await?;
     Ok(())
 }
 
@@ -287,9 +308,9 @@ pub(super) async fn lacking(
 pub(super) async fn drop_vectors(mut db: &AsyncPgConnection, facility: FacilityId, model: i16) -> Result<usize> {
     Ok(sql("DELETE FROM chunk_embeddings WHERE facility_id = $1 AND model_id = $2 AND chunk_id IN ( \
              SELECT chunk_id FROM chunk_embeddings WHERE facility_id = $1 AND model_id = $2 LIMIT $3)")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SmallInt, _>(model)
-        .bind::<BigInt, _>(VECTORS_AT_ONCE)
-        .execute(&mut db)
-        .await?)
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SmallInt, _>(model)
+    .bind::<BigInt, _>(VECTORS_AT_ONCE)
+    .execute(&mut db)
+    .await?)
 }

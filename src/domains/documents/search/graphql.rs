@@ -131,8 +131,12 @@ impl DocumentSearchQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What is looked for, 1 to 1,000 characters. It is not logged.")] query: String,
-        #[graphql(desc = "Only documents about this patient; of all patients when left out.")] patient_id: Option<PatientId>,
-        #[graphql(desc = "Only documents of these kinds; of all when left out or empty.")] kinds: Option<Vec<DocumentKind>>,
+        #[graphql(desc = "Only documents about this patient; of all patients when left out.")] patient_id: Option<
+            PatientId,
+        >,
+        #[graphql(desc = "Only documents of these kinds; of all when left out or empty.")] kinds: Option<
+            Vec<DocumentKind>,
+        >,
         #[graphql(desc = "Only documents about this day or a later one.")] from: Option<NaiveDate>,
         #[graphql(desc = "Only documents about this day or an earlier one.")] to: Option<NaiveDate>,
         #[graphql(desc = "Only documents by these users; by all when left out or empty.")] authors: Option<Vec<UserId>>,

@@ -148,39 +148,47 @@ pub(super) async fn nearest(
     let statement = sql(if covered { SEMANTIC } else { SEMANTIC_WIDE })
         .bind::<SqlUuid, _>(wanted.facility)
         .bind::<SmallInt, _>(model);
-    let rows: Vec<Found> = wanted
-        .bind(statement)
-        .bind::<Halfvec, _>(HalfVec(vector))
-        .bind::<BigInt, _>(CANDIDATES)
-        .load(&mut db)
-        .await?;
+    let rows: Vec<Found> =
+        wanted.bind(statement).bind::<Halfvec, _>(HalfVec(vector)).bind::<BigInt, _>(CANDIDATES).load(&mut db).await?;
     Ok(rows.into_iter().map(|row| row.chunk_id).collect())
 }
 
-pub(super) async fn best_by_words(mut db: &AsyncPgConnection, wanted: &Wanted<'_>, terms: Vec<i64>) -> Result<Vec<ChunkId>> {
+pub(super) async fn best_by_words(
+    mut db: &AsyncPgConnection,
+    wanted: &Wanted<'_>,
+    terms: Vec<i64>,
+) -> Result<Vec<ChunkId>> {
     let statement = sql(LEXICAL).bind::<SqlUuid, _>(wanted.facility).bind::<Array<BigInt>, _>(terms);
     let rows: Vec<Found> = wanted.bind(statement).bind::<BigInt, _>(CANDIDATES).load(&mut db).await?;
     Ok(rows.into_iter().map(|row| row.chunk_id).collect())
 }
 
-pub(super) async fn passages(mut db: &AsyncPgConnection, facility: FacilityId, ids: &[ChunkId]) -> Result<Vec<PassageRow>> {
+pub(super) async fn passages(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    ids: &[ChunkId],
+) -> Result<Vec<PassageRow>> {
     Ok(sql("SELECT c.id, c.document_id, c.position, c.page, c.start_char, c.end_char, c.text_ciphertext, \
          ARRAY(SELECT p.patient_id FROM document_patients p \
              WHERE p.facility_id = $1 AND p.document_id = c.document_id ORDER BY p.patient_id) AS patient_ids \
          FROM document_chunks c WHERE c.facility_id = $1 AND c.id = ANY ($2::uuid[])")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<Array<SqlUuid>, _>(ids)
-        .load(&mut db)
-        .await?)
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(&mut db)
+    .await?)
 }
 
 /// Those of the words that have one of the lexemes.
-pub(super) async fn matching_words(mut db: &AsyncPgConnection, words: Vec<String>, lexemes: &[String]) -> Result<HashSet<String>> {
+pub(super) async fn matching_words(
+    mut db: &AsyncPgConnection,
+    words: Vec<String>,
+    lexemes: &[String],
+) -> Result<HashSet<String>> {
     let rows: Vec<Word> = sql("SELECT DISTINCT w.word FROM unnest($1::text[]) AS w (word), \
          LATERAL unnest(to_tsvector('english', w.word)) AS l WHERE l.lexeme = ANY ($2::text[])")
-        .bind::<Array<Text>, _>(words)
-        .bind::<Array<Text>, _>(lexemes)
-        .load(&mut db)
-        .await?;
+    .bind::<Array<Text>, _>(words)
+    .bind::<Array<Text>, _>(lexemes)
+    .load(&mut db)
+    .await?;
     Ok(rows.into_iter().map(|row| row.word).collect())
 }

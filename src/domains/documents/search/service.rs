@@ -8,9 +8,9 @@ use super::fusion::{Fused, fuse};
 use super::model::{DocumentSearchMode, Hit, Search};
 use super::{highlight, repository};
 use crate::access::{Read, RequestContext, Subject};
-use crate::domains::documents::processing;
 use crate::domains::documents::model::DocumentKind;
 use crate::domains::documents::policy;
+use crate::domains::documents::processing;
 use crate::embedding::Priority;
 use crate::error::{Error, Result};
 use crate::ids::{ChunkId, TypedId as _};
@@ -43,7 +43,8 @@ pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<Chu
     };
     // Stems are wanted in every mode, for highlights.
     let lexemes = repository::query_lexemes(read.db()?, query.reveal_str()).await?;
-    let ranked = if kinds.is_empty() { Vec::new() } else { rank(&read, search.mode, &query, &lexemes, &wanted).await? };
+    let ranked =
+        if kinds.is_empty() { Vec::new() } else { rank(&read, search.mode, &query, &lexemes, &wanted).await? };
     let cut = page_of(ranked, page)?;
     let hits = show(&read, &cut.rows, &lexemes).await?;
     note(ctx, search, &hits);

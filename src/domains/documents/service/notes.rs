@@ -20,7 +20,11 @@ const MIME_TYPE: &str = "text/plain";
 ///
 /// # Errors
 /// Refused when a value is malformed or a patient's chart is not open to the caller.
-pub async fn create_note(ctx: &RequestContext, new: CreateNote, once: Option<Once>) -> Result<DocumentId, Stop<Refusal>> {
+pub async fn create_note(
+    ctx: &RequestContext,
+    new: CreateNote,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
     let kind = new.kind;
     let note = validation::note(new, ctx.now().date_naive())?;
     ctx.write(&policy::NOTE_WRITE)
@@ -120,8 +124,7 @@ pub async fn add_to_note(
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
     let today = ctx.now().date_naive();
-    let checked =
-        validation::note_update(&UpdateNote { title, text: Some(text), ..UpdateNote::default() }, today)?;
+    let checked = validation::note_update(&UpdateNote { title, text: Some(text), ..UpdateNote::default() }, today)?;
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
         .run(|tx| async move {

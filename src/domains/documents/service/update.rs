@@ -50,7 +50,11 @@ pub async fn update_document(
 ///
 /// # Errors
 /// Refused when it has not failed.
-pub async fn retry_document(ctx: &RequestContext, id: DocumentId, once: Option<Once>) -> Result<DocumentId, Stop<Refusal>> {
+pub async fn retry_document(
+    ctx: &RequestContext,
+    id: DocumentId,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
     ctx.write(&policy::RETRY)
         .once(once)
         .run(|tx| async move {

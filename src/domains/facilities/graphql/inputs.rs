@@ -4,8 +4,9 @@ use async_graphql::{InputObject, MaybeUndefined};
 
 use crate::access::Role;
 use crate::domains::facilities::model::{
-    self, AcceptInvitation, CreateFacility, FacilityChanges, FacilityKind, FacilitySuspensionReason, FirstAdministrator,
-    InviteMember, MemberRemovalReason, MemberSuspensionReason, Profile, RoleGrant, Settings, SettingsChanges,
+    self, AcceptInvitation, CreateFacility, FacilityChanges, FacilityKind, FacilitySuspensionReason,
+    FirstAdministrator, InviteMember, MemberRemovalReason, MemberSuspensionReason, Profile, RoleGrant, Settings,
+    SettingsChanges,
 };
 use crate::error::{Error, Result};
 use crate::ids::{FacilityId, InvitationId, MemberId, MemberRoleId};
@@ -261,7 +262,15 @@ fn required<T>(value: MaybeUndefined<T>, name: &'static str) -> Result<Option<T>
 impl From<FacilityCreateInput> for CreateFacility {
     fn from(input: FacilityCreateInput) -> Self {
         let FacilityCreateInput {
-            name, kind, npi, address, phone, time_zone, administrator_email, administrator_title, idempotency_key: _,
+            name,
+            kind,
+            npi,
+            address,
+            phone,
+            time_zone,
+            administrator_email,
+            administrator_title,
+            idempotency_key: _,
         } = input;
         Self {
             profile: Profile { name, kind, npi, address: address.map(Into::into), phone, time_zone },
@@ -285,9 +294,8 @@ impl TryFrom<FacilityUpdateInput> for FacilityChanges {
     type Error = Error;
 
     fn try_from(input: FacilityUpdateInput) -> Result<Self> {
-        let FacilityUpdateInput {
-            expected_version: _, name, kind, npi, address, phone, time_zone, idempotency_key: _,
-        } = input;
+        let FacilityUpdateInput { expected_version: _, name, kind, npi, address, phone, time_zone, idempotency_key: _ } =
+            input;
         Ok(Self {
             name: required(name, "name")?,
             kind: required(kind, "kind")?,
@@ -309,12 +317,7 @@ impl From<FacilitySettingsUpdateInput> for SettingsChanges {
             require_second_factor,
             idempotency_key: _,
         } = input;
-        Self {
-            restrict_therapists_to_own_patients,
-            break_glass_minutes,
-            invitation_days,
-            require_second_factor,
-        }
+        Self { restrict_therapists_to_own_patients, break_glass_minutes, invitation_days, require_second_factor }
     }
 }
 
@@ -335,10 +338,6 @@ impl From<MemberInviteInput> for InviteMember {
 impl From<InvitationAcceptInput> for AcceptInvitation {
     fn from(input: InvitationAcceptInput) -> Self {
         let InvitationAcceptInput { token, password, display_name } = input;
-        Self {
-            token: Phi::new(token),
-            password: password.map(Phi::new),
-            display_name: display_name.map(Phi::new),
-        }
+        Self { token: Phi::new(token), password: password.map(Phi::new), display_name: display_name.map(Phi::new) }
     }
 }

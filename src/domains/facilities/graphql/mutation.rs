@@ -3,10 +3,10 @@
 use async_graphql::{Context, Object, SimpleObject};
 
 use super::inputs::{
-    FacilityCreateInput, FacilityReinstateInput, FacilitySelectInput, FacilitySettingsUpdateInput, FacilitySuspendInput,
-    FacilityUpdateInput, InvitationAcceptInput, InvitationInput, MemberInviteInput, MemberLeaveInput,
-    MemberReinstateInput, MemberRemoveInput, MemberRoleGrantInput, MemberRoleRevokeInput, MemberRolesSetInput,
-    MemberSuspendInput, MemberUpdateInput,
+    FacilityCreateInput, FacilityReinstateInput, FacilitySelectInput, FacilitySettingsUpdateInput,
+    FacilitySuspendInput, FacilityUpdateInput, InvitationAcceptInput, InvitationInput, MemberInviteInput,
+    MemberLeaveInput, MemberReinstateInput, MemberRemoveInput, MemberRoleGrantInput, MemberRoleRevokeInput,
+    MemberRolesSetInput, MemberSuspendInput, MemberUpdateInput,
 };
 use super::types::{Facility, FacilityUserError, Invitation, Member};
 use crate::access::RequestContext;
@@ -100,7 +100,10 @@ async fn member(request: &RequestContext, outcome: Result<MemberId, Stop<Refusal
 }
 
 /// An invitation read back.
-async fn invitation(request: &RequestContext, outcome: Result<InvitationId, Stop<Refusal>>) -> Result<InvitationPayload> {
+async fn invitation(
+    request: &RequestContext,
+    outcome: Result<InvitationId, Stop<Refusal>>,
+) -> Result<InvitationPayload> {
     match outcome {
         Ok(id) => Ok(InvitationPayload::done(service::invitation(request, id).await?.into())),
         Err(stop) => InvitationPayload::refused(stop),
@@ -323,7 +326,8 @@ impl FacilitiesMutation {
         let request = request(ctx)?;
         let once = once(ctx, input.idempotency_key)?;
         let MemberRoleGrantInput { member_id, role, department, primary, idempotency_key: _ } = input;
-        member(request, service::grant_role(request, member_id, RoleGrant { role, department, primary }, once).await).await
+        member(request, service::grant_role(request, member_id, RoleGrant { role, department, primary }, once).await)
+            .await
     }
 
     /// Takes a role away, from the member's next request on. Needs `facilities.members.roles.revoke`.

@@ -11,7 +11,9 @@ use crate::ids::{FacilityId, InvitationId, MemberId, TypedId};
 /// The object with an id of this kind; `None` when the kind is of another domain.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
     Some(match prefix {
-        FacilityId::PREFIX => service::facility(ctx, FacilityId::from_uuid(id)).await.map(|row| Node::Facility(row.into())),
+        FacilityId::PREFIX => {
+            service::facility(ctx, FacilityId::from_uuid(id)).await.map(|row| Node::Facility(row.into()))
+        }
         MemberId::PREFIX => service::member(ctx, MemberId::from_uuid(id)).await.map(|row| Node::Member(row.into())),
         InvitationId::PREFIX => {
             service::invitation(ctx, InvitationId::from_uuid(id)).await.map(|row| Node::Invitation(row.into()))

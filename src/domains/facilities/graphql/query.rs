@@ -77,11 +77,16 @@ impl FacilitiesQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Members to return, 1 to 100; 20 when left out.")] first: Option<i32>,
         #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
-        #[graphql(desc = "Only those in this state; active ones when left out, all when null.", default_with = "Some(MemberStatus::Active)")]
+        #[graphql(
+            desc = "Only those in this state; active ones when left out, all when null.",
+            default_with = "Some(MemberStatus::Active)"
+        )]
         status: Option<MemberStatus>,
         #[graphql(desc = "Only those who hold this role, in the facility or in any department.")] role: Option<Role>,
-        #[graphql(desc = "Beginnings of parts of the name, in any order: `mar oka` finds María Okafor. Looks through at \
-                          most 2000 members.")]
+        #[graphql(
+            desc = "Beginnings of parts of the name, in any order: `mar oka` finds María Okafor. Looks through at \
+                          most 2000 members."
+        )]
         search: Option<String>,
     ) -> Result<MemberConnection> {
         let page = PageRequest::parse(first, after.as_deref())?;

@@ -255,7 +255,8 @@ user_error!(
 
 impl From<model::Facility> for Facility {
     fn from(facility: model::Facility) -> Self {
-        let model::Facility { id, profile, settings, status, suspension_reason, version, created_at, updated_at } = facility;
+        let model::Facility { id, profile, settings, status, suspension_reason, version, created_at, updated_at } =
+            facility;
         let model::Profile { name, kind, npi, address, phone, time_zone } = profile;
         Self {
             id,

@@ -118,11 +118,7 @@ pub(in crate::domains::facilities) async fn update_settings_if_version(
 ) -> Result<bool> {
     let target = facilities::table.filter(facilities::id.eq(id)).filter(facilities::version.eq(version));
     let changed = diesel::update(target)
-        .set((
-            facilities::settings.eq(settings),
-            facilities::version.eq(version + 1),
-            facilities::updated_at.eq(now),
-        ))
+        .set((facilities::settings.eq(settings), facilities::version.eq(version + 1), facilities::updated_at.eq(now)))
         .execute(&mut db)
         .await?;
     Ok(changed == 1)

@@ -119,10 +119,7 @@ pub(in crate::domains::facilities) async fn expire(
         .filter(facility_invitations::status.eq(InvitationStatus::Pending))
         .filter(facility_invitations::expires_at.le(now));
     diesel::update(target)
-        .set((
-            facility_invitations::status.eq(InvitationStatus::Expired),
-            facility_invitations::updated_at.eq(now),
-        ))
+        .set((facility_invitations::status.eq(InvitationStatus::Expired), facility_invitations::updated_at.eq(now)))
         .execute(&mut db)
         .await?;
     Ok(())

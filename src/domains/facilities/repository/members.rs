@@ -132,9 +132,8 @@ pub(in crate::domains::facilities) async fn rejoin(
     id: MemberId,
     new: &NewMember,
 ) -> Result<()> {
-    let target = facility_members::table
-        .filter(facility_members::facility_id.eq(facility))
-        .filter(facility_members::id.eq(id));
+    let target =
+        facility_members::table.filter(facility_members::facility_id.eq(facility)).filter(facility_members::id.eq(id));
     let status = StatusChange {
         status: MemberStatus::Active,
         status_reason: None,
@@ -161,9 +160,8 @@ pub(in crate::domains::facilities) async fn change_status(
     id: MemberId,
     change: StatusChange,
 ) -> Result<()> {
-    let target = facility_members::table
-        .filter(facility_members::facility_id.eq(facility))
-        .filter(facility_members::id.eq(id));
+    let target =
+        facility_members::table.filter(facility_members::facility_id.eq(facility)).filter(facility_members::id.eq(id));
     diesel::update(target)
         .set((change, facility_members::version.eq(facility_members::version + 1)))
         .execute(&mut db)
@@ -178,9 +176,8 @@ pub(in crate::domains::facilities) async fn change_title(
     title: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let target = facility_members::table
-        .filter(facility_members::facility_id.eq(facility))
-        .filter(facility_members::id.eq(id));
+    let target =
+        facility_members::table.filter(facility_members::facility_id.eq(facility)).filter(facility_members::id.eq(id));
     diesel::update(target)
         .set((
             facility_members::title.eq(title),
@@ -199,9 +196,8 @@ pub(in crate::domains::facilities) async fn touch(
     id: MemberId,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let target = facility_members::table
-        .filter(facility_members::facility_id.eq(facility))
-        .filter(facility_members::id.eq(id));
+    let target =
+        facility_members::table.filter(facility_members::facility_id.eq(facility)).filter(facility_members::id.eq(id));
     diesel::update(target)
         .set((facility_members::version.eq(facility_members::version + 1), facility_members::updated_at.eq(now)))
         .execute(&mut db)

@@ -68,9 +68,7 @@ pub(in crate::domains::facilities) async fn insert(
 ) -> Result<(), Stop<Refusal>> {
     match diesel::insert_into(member_roles::table).values(new).execute(&mut db).await {
         Ok(_) => Ok(()),
-        Err(error)
-            if violated_constraint(&error) == Some("member_roles_facility_id_member_id_role_department_key") =>
-        {
+        Err(error) if violated_constraint(&error) == Some("member_roles_facility_id_member_id_role_department_key") => {
             Err(Stop::refuse(Refusal::RoleAlreadyGranted, &["input", "role"], "the member holds this role already"))
         }
         Err(error) => Err(error.into()),
@@ -131,8 +129,5 @@ pub(in crate::domains::facilities) async fn departments(
         .select((member_roles::department, count(member_roles::member_id).aggregate_distinct()))
         .load(&mut db)
         .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(name, member_count)| name.map(|name| Department { name, member_count }))
-        .collect())
+    Ok(rows.into_iter().filter_map(|(name, member_count)| name.map(|name| Department { name, member_count })).collect())
 }

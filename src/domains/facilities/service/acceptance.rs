@@ -98,7 +98,8 @@ async fn prepare(ctx: &RequestContext, found: Found, answer: AcceptInvitation) -
     facility.finish().await?;
     let email = email?;
     let (name, password) = validation::new_account(answer.display_name, answer.password)?;
-    let password = identity::service::prepare_password(ctx, "password", &password, &email, &name).await.map_err(from_identity)?;
+    let password =
+        identity::service::prepare_password(ctx, "password", &password, &email, &name).await.map_err(from_identity)?;
     Ok(NewAccount {
         email,
         display_name: name,
@@ -147,10 +148,9 @@ async fn whose(tx: &Tx, row: &InvitationRow, account: Option<NewAccount>) -> Res
             "the invitation is for another e-mail address: sign in with that one, or sign out",
         )),
         (None, None, Some(account)) => identity::service::create_account(tx, account).await.map_err(from_identity),
-        (None, _, _) => Err(refuse_token(
-            Refusal::SignInFirst,
-            "this address has an account: sign in with it, then accept",
-        )),
+        (None, _, _) => {
+            Err(refuse_token(Refusal::SignInFirst, "this address has an account: sign in with it, then accept"))
+        }
     }
 }
 
@@ -209,9 +209,14 @@ async fn join(tx: &Tx, facility: FacilityId, newcomer: NewcomerRow) -> Result<Me
             repository::roles::delete(tx.db()?, facility, &held).await?;
             repository::members::rejoin(tx.db()?, facility, id, &row).await?;
         }
-        Some(MemberStatus::Active) => return Err(refuse_token(Refusal::AlreadyMember, "already a member of the facility")),
+        Some(MemberStatus::Active) => {
+            return Err(refuse_token(Refusal::AlreadyMember, "already a member of the facility"));
+        }
         Some(MemberStatus::Suspended) => {
-            return Err(refuse_token(Refusal::MemberSuspended, "the membership is suspended: an administrator can reinstate it"));
+            return Err(refuse_token(
+                Refusal::MemberSuspended,
+                "the membership is suspended: an administrator can reinstate it",
+            ));
         }
     }
     roles::insert_in(tx, facility, id, granted).await?;
@@ -221,7 +226,9 @@ async fn join(tx: &Tx, facility: FacilityId, newcomer: NewcomerRow) -> Result<Me
 fn still_open(row: &InvitationRow, now: chrono::DateTime<chrono::Utc>) -> Result<(), Stop<Refusal>> {
     match row.status_at(now) {
         InvitationStatus::Pending => Ok(()),
-        InvitationStatus::Expired => Err(refuse_token(Refusal::InvitationExpired, "the invitation has run out: ask for a new one")),
+        InvitationStatus::Expired => {
+            Err(refuse_token(Refusal::InvitationExpired, "the invitation has run out: ask for a new one"))
+        }
         InvitationStatus::Revoked => Err(refuse_token(Refusal::InvitationRevoked, "the invitation was taken back")),
         InvitationStatus::Accepted => Err(refuse_token(Refusal::InvitationUsed, "the invitation was accepted before")),
     }

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{invitations, stale};
 use crate::access::{Once, RequestContext, Subject, Tx};
 use crate::domains::facilities::model::{
-    CreateFacility, Facility, FacilityChanges, FacilityStatus, FacilitySuspensionReason, NewFacility, Refusal, Settings,
-    SettingsChanges,
+    CreateFacility, Facility, FacilityChanges, FacilityStatus, FacilitySuspensionReason, NewFacility, Refusal,
+    Settings, SettingsChanges,
 };
 use crate::domains::facilities::{policy, repository, sealing, validation};
 use crate::error::{Error, Result, Stop};
@@ -127,7 +127,9 @@ pub async fn update_facility(
             let (profile, fields) = validation::changed_profile(&sealing::open_facility(row)?, changes)?;
             tx.audit(Subject::of(id), json!({ "changed": fields }));
             let columns = profile.into();
-            if repository::facilities::update_profile_if_version(tx.db()?, id, expected_version, columns, ctx.now()).await? {
+            if repository::facilities::update_profile_if_version(tx.db()?, id, expected_version, columns, ctx.now())
+                .await?
+            {
                 Ok(id)
             } else {
                 stale()
@@ -155,7 +157,10 @@ pub async fn update_settings(
             let before = sealing::open_settings(row.settings)?;
             let (after, fields) = validation::changed_settings(before, &changes)?;
             tx.audit(Subject::of(id), json!({ "changed": fields }));
-            if after.require_second_factor && !before.require_second_factor && !super::choice::has_second_factor(&tx).await? {
+            if after.require_second_factor
+                && !before.require_second_factor
+                && !super::choice::has_second_factor(&tx).await?
+            {
                 return Err(Stop::refuse(
                     Refusal::SecondFactorRequired,
                     &["input", "requireSecondFactor"],
@@ -163,7 +168,9 @@ pub async fn update_settings(
                 ));
             }
             let settings = serde_json::to_value(after).map_err(Error::from)?;
-            if repository::facilities::update_settings_if_version(tx.db()?, id, expected_version, settings, ctx.now()).await? {
+            if repository::facilities::update_settings_if_version(tx.db()?, id, expected_version, settings, ctx.now())
+                .await?
+            {
                 Ok(id)
             } else {
                 stale()
@@ -186,7 +193,8 @@ pub async fn suspend_facility(
         .once(once)
         .run(|tx| async move {
             let detail = json!({ "reason": reason.as_str() });
-            let moved = move_status(&tx, id, FacilityStatus::Active, (FacilityStatus::Suspended, Some(reason)), detail).await?;
+            let moved =
+                move_status(&tx, id, FacilityStatus::Active, (FacilityStatus::Suspended, Some(reason)), detail).await?;
             if moved {
                 return Ok(id);
             }

@@ -46,7 +46,8 @@ pub async fn list_invitations(
     let rows = repository::invitations::list_page(read.db()?, ctx.facility(), status, ctx.now(), page).await?;
     let keys = read.keys().await?;
     let page = page.cut(rows);
-    let rows = page.rows.into_iter().map(|row| sealing::open_invitation(ctx, &keys, row)).collect::<Result<Vec<_>>>()?;
+    let rows =
+        page.rows.into_iter().map(|row| sealing::open_invitation(ctx, &keys, row)).collect::<Result<Vec<_>>>()?;
     Ok(Page { rows, has_next: page.has_next })
 }
 
@@ -126,7 +127,11 @@ pub(super) async fn issue(
 ///
 /// # Errors
 /// Refused when it was accepted or revoked, was sent a moment ago, or the address has become a member's.
-pub async fn resend_invitation(ctx: &RequestContext, id: InvitationId, once: Option<Once>) -> Result<InvitationId, Stop<Refusal>> {
+pub async fn resend_invitation(
+    ctx: &RequestContext,
+    id: InvitationId,
+    once: Option<Once>,
+) -> Result<InvitationId, Stop<Refusal>> {
     ctx.write(&policy::INVITATION_RESEND)
         .once(once)
         .run(|tx| async move {
@@ -155,7 +160,11 @@ pub async fn resend_invitation(ctx: &RequestContext, id: InvitationId, once: Opt
 ///
 /// # Errors
 /// Refused when it was accepted or revoked.
-pub async fn revoke_invitation(ctx: &RequestContext, id: InvitationId, once: Option<Once>) -> Result<InvitationId, Stop<Refusal>> {
+pub async fn revoke_invitation(
+    ctx: &RequestContext,
+    id: InvitationId,
+    once: Option<Once>,
+) -> Result<InvitationId, Stop<Refusal>> {
     ctx.write(&policy::INVITATION_REVOKE)
         .once(once)
         .run(|tx| async move {

@@ -82,7 +82,8 @@ pub async fn list_members(
     }
     let (facility, db) = (ctx.facility(), read.db()?);
     let rows = repository::members::list_page(db, facility, filter.status, filter.role, page).await?;
-    let total = if counted { Some(repository::members::count(db, facility, filter.status, filter.role).await?) } else { None };
+    let total =
+        if counted { Some(repository::members::count(db, facility, filter.status, filter.role).await?) } else { None };
     Ok((page.cut(rows), total))
 }
 
@@ -144,7 +145,9 @@ pub async fn update_member(
     once: Option<Once>,
 ) -> Result<MemberId, Stop<Refusal>> {
     let title = match title {
-        MaybeUndefined::Value(title) => validation::title(Some(title))?.map_or(MaybeUndefined::Null, MaybeUndefined::Value),
+        MaybeUndefined::Value(title) => {
+            validation::title(Some(title))?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
+        }
         absent => absent,
     };
     ctx.write(&policy::MEMBER_UPDATE)
@@ -197,7 +200,11 @@ pub async fn suspend_member(
 ///
 /// # Errors
 /// Refused when the member is not suspended.
-pub async fn reinstate_member(ctx: &RequestContext, id: MemberId, once: Option<Once>) -> Result<MemberId, Stop<Refusal>> {
+pub async fn reinstate_member(
+    ctx: &RequestContext,
+    id: MemberId,
+    once: Option<Once>,
+) -> Result<MemberId, Stop<Refusal>> {
     ctx.write(&policy::MEMBER_REINSTATE)
         .once(once)
         .run(|tx| async move {
@@ -269,9 +276,11 @@ pub async fn leave(ctx: &RequestContext, once: Option<Once>) -> Result<MemberId,
 fn still_here(member: &Member) -> Result<(), Stop<Refusal>> {
     match member.status {
         MemberStatus::Active | MemberStatus::Suspended => Ok(()),
-        MemberStatus::Removed => {
-            Err(Stop::refuse(Refusal::MemberRemoved, &["input", "memberId"], "the member was removed; invite them again"))
-        }
+        MemberStatus::Removed => Err(Stop::refuse(
+            Refusal::MemberRemoved,
+            &["input", "memberId"],
+            "the member was removed; invite them again",
+        )),
     }
 }
 

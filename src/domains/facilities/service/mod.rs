@@ -63,5 +63,9 @@ fn keeps_an_administrator(administrators: &[MemberId], losing: MemberId) -> Resu
 }
 
 fn stale<T>() -> Result<T, Stop<Refusal>> {
-    Err(Stop::refuse(Refusal::StaleVersion, &["input", "expectedVersion"], "it changed since it was read: read it again"))
+    Err(Stop::refuse(
+        Refusal::StaleVersion,
+        &["input", "expectedVersion"],
+        "it changed since it was read: read it again",
+    ))
 }

@@ -30,7 +30,8 @@ pub async fn set_roles(
             let member = open_for_roles(&tx, id).await?;
             let held = repository::roles::of_members(tx.db()?, facility, &[id]).await?;
             let is_held = |grant: &RoleGrant| held.iter().any(|role| is(role, grant));
-            let gone: Vec<&MemberRole> = held.iter().filter(|role| !wanted.iter().any(|grant| is(role, grant))).collect();
+            let gone: Vec<&MemberRole> =
+                held.iter().filter(|role| !wanted.iter().any(|grant| is(role, grant))).collect();
             let new: Vec<&RoleGrant> = wanted.iter().filter(|grant| !is_held(grant)).collect();
             tx.audit(
                 Subject::of(id),
@@ -96,7 +97,11 @@ pub async fn grant_role(
 ///
 /// # Errors
 /// Refused for the only role, the primary one, and what makes the last administrator one.
-pub async fn revoke_role(ctx: &RequestContext, role: MemberRoleId, once: Option<Once>) -> Result<MemberId, Stop<Refusal>> {
+pub async fn revoke_role(
+    ctx: &RequestContext,
+    role: MemberRoleId,
+    once: Option<Once>,
+) -> Result<MemberId, Stop<Refusal>> {
     ctx.write(&policy::ROLE_REVOKE)
         .once(once)
         .run(|tx| async move {
@@ -137,7 +142,11 @@ pub async fn revoke_role(ctx: &RequestContext, role: MemberRoleId, once: Option<
 async fn open_for_roles(tx: &Tx, id: MemberId) -> Result<Member, Stop<Refusal>> {
     let member = member_to_change(tx, id).await?;
     if member.status == MemberStatus::Removed {
-        return Err(Stop::refuse(Refusal::MemberRemoved, &["input", "memberId"], "the member was removed; invite them again"));
+        return Err(Stop::refuse(
+            Refusal::MemberRemoved,
+            &["input", "memberId"],
+            "the member was removed; invite them again",
+        ));
     }
     Ok(member)
 }

@@ -65,7 +65,12 @@ pub(super) fn deliver(ctx: &Context<'_>, tokens: Tokens, in_cookies: bool, now: 
 }
 
 /// Hands an access token over, in the payload or in a cookie.
-pub(super) fn deliver_access(ctx: &Context<'_>, access: AccessToken, in_cookie: bool, now: DateTime<Utc>) -> AuthTokens {
+pub(super) fn deliver_access(
+    ctx: &Context<'_>,
+    access: AccessToken,
+    in_cookie: bool,
+    now: DateTime<Utc>,
+) -> AuthTokens {
     let AccessToken { token, expires_at } = access;
     let access_token = if in_cookie {
         set(ctx, ACCESS_COOKIE, token.reveal_str(), life(expires_at, now));

@@ -184,7 +184,14 @@ impl TryFrom<SignInChallengeInput> for AnswerChallenge {
 impl From<UserUpdateInput> for UpdateUser {
     fn from(input: UserUpdateInput) -> Self {
         let UserUpdateInput {
-            expected_version, display_name, phone, npi, license_number, locale, time_zone, idempotency_key: _,
+            expected_version,
+            display_name,
+            phone,
+            npi,
+            license_number,
+            locale,
+            time_zone,
+            idempotency_key: _,
         } = input;
         Self {
             expected_version,

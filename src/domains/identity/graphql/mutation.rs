@@ -4,9 +4,9 @@ use async_graphql::{Context, Object};
 
 use super::cookies::{self, Cookies};
 use super::inputs::{
-    PasswordChangeInput, PasswordResetInput, PasswordResetRequestInput, RecoveryCodesRegenerateInput, SessionRevokeInput,
-    SessionRevokeOthersInput, SignInChallengeInput, SignInInput, SignOutInput, TokenRefreshInput, TotpConfirmInput,
-    TotpDisableInput, TotpEnrollInput, UserUpdateInput, proof,
+    PasswordChangeInput, PasswordResetInput, PasswordResetRequestInput, RecoveryCodesRegenerateInput,
+    SessionRevokeInput, SessionRevokeOthersInput, SignInChallengeInput, SignInInput, SignOutInput, TokenRefreshInput,
+    TotpConfirmInput, TotpDisableInput, TotpEnrollInput, UserUpdateInput, proof,
 };
 use super::types::{AuthTokens, IdentityUserError, TotpEnrolment, User};
 use crate::crypto::token::RecoveryCode;
@@ -152,7 +152,11 @@ pub struct IdentityMutation;
 impl IdentityMutation {
     /// Signs in. For anyone. Answers the same, and takes as long, whether or not there is such an account.
     /// Takes no `idempotencyKey`: it answers secrets, and a retry begins another session.
-    async fn sign_in(&self, ctx: &Context<'_>, #[graphql(desc = "Who signs in.")] input: SignInInput) -> Result<SignInPayload> {
+    async fn sign_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who signs in.")] input: SignInInput,
+    ) -> Result<SignInPayload> {
         let request = request(ctx)?;
         let in_cookies = input.cookie;
         if in_cookies {

@@ -39,7 +39,11 @@ impl IdentityQuery {
 
     /// One account: one's own, or of someone who works or worked in the same facility; null when there is none
     /// the caller may see. Needs `identity.users.read`, which every signed-in user has.
-    async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "Id of the account.")] id: UserId) -> Result<Option<User>> {
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of the account.")] id: UserId,
+    ) -> Result<Option<User>> {
         match service::user(request(ctx)?, id).await {
             Ok(user) => Ok(Some(user.into())),
             Err(Error::NotFound) => Ok(None),

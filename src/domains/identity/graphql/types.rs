@@ -183,8 +183,19 @@ impl From<Refusal> for IdentityErrorCode {
 impl From<model::User> for User {
     fn from(user: model::User) -> Self {
         let model::User {
-            id, display_name, email, phone, status, npi, license_number, locale, time_zone, password_changed_at: _,
-            version, created_at, updated_at,
+            id,
+            display_name,
+            email,
+            phone,
+            status,
+            npi,
+            license_number,
+            locale,
+            time_zone,
+            password_changed_at: _,
+            version,
+            created_at,
+            updated_at,
         } = user;
         Self {
             id,
@@ -205,7 +216,8 @@ impl From<model::User> for User {
 
 impl From<model::UserSession> for UserSession {
     fn from(session: model::UserSession) -> Self {
-        let model::UserSession { id, device, ip_address, second_factor, created_at, last_refreshed_at, expires_at } = session;
+        let model::UserSession { id, device, ip_address, second_factor, created_at, last_refreshed_at, expires_at } =
+            session;
         Self { id, device, ip_address, second_factor, created_at, last_refreshed_at, expires_at }
     }
 }

@@ -32,7 +32,8 @@ const QUEUE: usize = 64;
 
 /// What an unknown account is checked against: random bytes for salt and hash, which no password gives, with
 /// the parameters above, so that checking costs what it costs for a real one. A test holds the parameters.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$QuTBk0eRMe1yGDShVD0fgA$HRDrZ05860iKNaid6Yr+JI/yh3fg2Nk1n7C6QbZLUl4";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$QuTBk0eRMe1yGDShVD0fgA$HRDrZ05860iKNaid6Yr+JI/yh3fg2Nk1n7C6QbZLUl4";
 
 /// A password hash, as a PHC string.
 #[derive(Clone)]
@@ -116,7 +117,8 @@ fn normalised(password: &Phi<String>) -> Phi<String> {
 }
 
 fn hasher() -> Result<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| Error::internal("argon2 refuses its parameters"))?;
+    let params =
+        Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| Error::internal("argon2 refuses its parameters"))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -169,7 +171,10 @@ mod tests {
     fn a_hash_of_other_parameters_is_outdated_and_still_right() {
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
         let hash = weak.hash_password_with_salt(b"four wet otters sing", &[7; 16]).unwrap().to_string();
-        assert_eq!(check_now(&Phi::from("four wet otters sing"), &hash).unwrap(), Checked { right: true, outdated: true });
+        assert_eq!(
+            check_now(&Phi::from("four wet otters sing"), &hash).unwrap(),
+            Checked { right: true, outdated: true }
+        );
         assert!(check_now(&Phi::from("x"), "not a hash").is_err());
     }
 

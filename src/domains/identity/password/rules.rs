@@ -22,15 +22,91 @@ const ROWS: [&str; 4] = ["qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890"];
 
 /// Words that the most common passwords are made of, with what people in a clinic think of.
 const COMMON: &[&str] = &[
-    "administrator", "liverpool", "anamnesis", "basketball", "chocolate", "correcthorse", "butterfly",
-    "password", "passwort", "passw0rd", "iloveyou", "sunshine", "princess", "football", "baseball", "superman",
-    "starwars", "whatever", "computer", "internet", "hospital", "mustang", "welcome", "letmein", "charlie", "michael",
-    "jessica", "ashley", "changeme", "default", "arsenal", "freedom", "flower", "cheese", "pepper", "summer", "winter",
-    "spring", "autumn", "master", "dragon", "monkey", "shadow", "jordan", "hunter", "killer", "batman", "soccer",
-    "hockey", "secret", "qwerty", "qwertz", "azerty", "trustno", "clinic", "doctor", "nurse", "medical", "medicine",
-    "health", "patient", "therapy", "january", "february", "march", "april", "june", "july", "august", "september",
-    "october", "november", "december", "monday", "friday", "hello", "admin", "login", "guest", "test", "user", "love",
-    "pass", "root", "abc",
+    "administrator",
+    "liverpool",
+    "anamnesis",
+    "basketball",
+    "chocolate",
+    "correcthorse",
+    "butterfly",
+    "password",
+    "passwort",
+    "passw0rd",
+    "iloveyou",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "superman",
+    "starwars",
+    "whatever",
+    "computer",
+    "internet",
+    "hospital",
+    "mustang",
+    "welcome",
+    "letmein",
+    "charlie",
+    "michael",
+    "jessica",
+    "ashley",
+    "changeme",
+    "default",
+    "arsenal",
+    "freedom",
+    "flower",
+    "cheese",
+    "pepper",
+    "summer",
+    "winter",
+    "spring",
+    "autumn",
+    "master",
+    "dragon",
+    "monkey",
+    "shadow",
+    "jordan",
+    "hunter",
+    "killer",
+    "batman",
+    "soccer",
+    "hockey",
+    "secret",
+    "qwerty",
+    "qwertz",
+    "azerty",
+    "trustno",
+    "clinic",
+    "doctor",
+    "nurse",
+    "medical",
+    "medicine",
+    "health",
+    "patient",
+    "therapy",
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "monday",
+    "friday",
+    "hello",
+    "admin",
+    "login",
+    "guest",
+    "test",
+    "user",
+    "love",
+    "pass",
+    "root",
+    "abc",
 ];
 
 /// Why a password is refused.
@@ -154,14 +230,23 @@ mod tests {
 
     #[test]
     fn patterns_are_refused() {
-        for weak in ["aaaaaaaaaaaaaa", "abcabcabcabcabc", "123456789012", "abcdefghijklmnop", "qwertyuiop[]", "zyxwvutsrqpo"] {
+        for weak in
+            ["aaaaaaaaaaaaaa", "abcabcabcabcabc", "123456789012", "abcdefghijklmnop", "qwertyuiop[]", "zyxwvutsrqpo"]
+        {
             assert_eq!(judge(weak), Some(Weakness::Pattern), "{weak}");
         }
     }
 
     #[test]
     fn common_words_are_refused_however_they_are_dressed() {
-        for weak in ["password1234", "P@ssw0rd2024!", "WelcomeWelcome", "Summer-Hospital-24", "iloveyou2025!!", "Letmein.Letmein"] {
+        for weak in [
+            "password1234",
+            "P@ssw0rd2024!",
+            "WelcomeWelcome",
+            "Summer-Hospital-24",
+            "iloveyou2025!!",
+            "Letmein.Letmein",
+        ] {
             assert_eq!(judge(weak), Some(Weakness::Common), "{weak}");
         }
     }
@@ -175,7 +260,13 @@ mod tests {
 
     #[test]
     fn what_merely_holds_a_common_word_is_not() {
-        for good in ["four wet otters sing", "testament of pelicans", "okafor rides at dawn", "k7#Vq2!mZp9w", "love is a slow kettle"] {
+        for good in [
+            "four wet otters sing",
+            "testament of pelicans",
+            "okafor rides at dawn",
+            "k7#Vq2!mZp9w",
+            "love is a slow kettle",
+        ] {
             assert_eq!(judge(good), None, "{good}");
         }
     }

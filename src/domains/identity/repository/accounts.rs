@@ -31,7 +31,10 @@ pub(in crate::domains::identity) async fn credentials_by_email(
         .optional()?)
 }
 
-pub(in crate::domains::identity) async fn credentials(mut db: &AsyncPgConnection, id: UserId) -> Result<Option<CredentialsRow>> {
+pub(in crate::domains::identity) async fn credentials(
+    mut db: &AsyncPgConnection,
+    id: UserId,
+) -> Result<Option<CredentialsRow>> {
     Ok(users::table.find(id).select(CredentialsRow::as_select()).first(&mut db).await.optional()?)
 }
 
@@ -40,16 +43,13 @@ pub(in crate::domains::identity) async fn lock_credentials(
     mut db: &AsyncPgConnection,
     id: UserId,
 ) -> Result<Option<CredentialsRow>> {
-    Ok(users::table
-        .find(id)
-        .select(CredentialsRow::as_select())
-        .for_no_key_update()
-        .first(&mut db)
-        .await
-        .optional()?)
+    Ok(users::table.find(id).select(CredentialsRow::as_select()).for_no_key_update().first(&mut db).await.optional()?)
 }
 
-pub(in crate::domains::identity) async fn insert(mut db: &AsyncPgConnection, new: NewUser) -> Result<(), Stop<Refusal>> {
+pub(in crate::domains::identity) async fn insert(
+    mut db: &AsyncPgConnection,
+    new: NewUser,
+) -> Result<(), Stop<Refusal>> {
     match diesel::insert_into(users::table).values(new).execute(&mut db).await {
         Ok(_) => Ok(()),
         Err(error) if violated_constraint(&error) == Some("users_email_key") => {
@@ -108,7 +108,10 @@ pub(in crate::domains::identity) async fn signed_in(
     Ok(())
 }
 
-pub(in crate::domains::identity) async fn platform_roles(mut db: &AsyncPgConnection, id: UserId) -> Result<Vec<PlatformRole>> {
+pub(in crate::domains::identity) async fn platform_roles(
+    mut db: &AsyncPgConnection,
+    id: UserId,
+) -> Result<Vec<PlatformRole>> {
     Ok(platform_roles::table
         .filter(platform_roles::user_id.eq(id))
         .order(platform_roles::role)

@@ -42,12 +42,12 @@ pub(in crate::domains::identity) async fn insert(
 ) -> Result<()> {
     sql("INSERT INTO password_resets (token_hash, user_id, created_at, expires_at) \
          SELECT $1, u.id, $3, $4 FROM users u WHERE u.id = $2 AND u.status = 'active'")
-        .bind::<Bytea, _>(hash.as_bytes().as_slice())
-        .bind::<Nullable<SqlUuid>, _>(user)
-        .bind::<Timestamptz, _>(now)
-        .bind::<Timestamptz, _>(expires_at)
-        .execute(&mut db)
-        .await?;
+    .bind::<Bytea, _>(hash.as_bytes().as_slice())
+    .bind::<Nullable<SqlUuid>, _>(user)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(expires_at)
+    .execute(&mut db)
+    .await?;
     Ok(())
 }
 
@@ -74,7 +74,11 @@ pub(in crate::domains::identity) async fn hold(mut db: &AsyncPgConnection, hash:
 }
 
 /// Ends every reset of a user: the one used, and those asked for beside it.
-pub(in crate::domains::identity) async fn close_all(mut db: &AsyncPgConnection, user: UserId, now: DateTime<Utc>) -> Result<()> {
+pub(in crate::domains::identity) async fn close_all(
+    mut db: &AsyncPgConnection,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<()> {
     diesel::update(resets::table.filter(resets::user_id.eq(user)).filter(resets::used_at.is_null()))
         .set(resets::used_at.eq(now))
         .execute(&mut db)
@@ -82,6 +86,9 @@ pub(in crate::domains::identity) async fn close_all(mut db: &AsyncPgConnection, 
     Ok(())
 }
 
-pub(in crate::domains::identity) async fn delete_before(mut db: &AsyncPgConnection, before: DateTime<Utc>) -> Result<usize> {
+pub(in crate::domains::identity) async fn delete_before(
+    mut db: &AsyncPgConnection,
+    before: DateTime<Utc>,
+) -> Result<usize> {
     Ok(diesel::delete(resets::table.filter(resets::expires_at.lt(before))).execute(&mut db).await?)
 }

@@ -41,12 +41,20 @@ pub(in crate::domains::identity) async fn begin(
     Ok(())
 }
 
-pub(in crate::domains::identity) async fn confirm(mut db: &AsyncPgConnection, user: UserId, now: DateTime<Utc>) -> Result<()> {
+pub(in crate::domains::identity) async fn confirm(
+    mut db: &AsyncPgConnection,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<()> {
     diesel::update(user_totp::table.find(user)).set(user_totp::confirmed_at.eq(now)).execute(&mut db).await?;
     Ok(())
 }
 
-pub(in crate::domains::identity) async fn accept_step(mut db: &AsyncPgConnection, user: UserId, step: i64) -> Result<()> {
+pub(in crate::domains::identity) async fn accept_step(
+    mut db: &AsyncPgConnection,
+    user: UserId,
+    step: i64,
+) -> Result<()> {
     diesel::update(user_totp::table.find(user)).set(user_totp::last_used_step.eq(step)).execute(&mut db).await?;
     Ok(())
 }
@@ -122,7 +130,10 @@ pub(in crate::domains::identity) async fn insert_challenge(
 }
 
 /// Who a challenge belongs to, without holding it.
-pub(in crate::domains::identity) async fn challenged_user(mut db: &AsyncPgConnection, hash: &TokenHash) -> Result<Option<UserId>> {
+pub(in crate::domains::identity) async fn challenged_user(
+    mut db: &AsyncPgConnection,
+    hash: &TokenHash,
+) -> Result<Option<UserId>> {
     Ok(challenges::table
         .find(hash.as_bytes().as_slice())
         .select(challenges::user_id)
@@ -132,7 +143,10 @@ pub(in crate::domains::identity) async fn challenged_user(mut db: &AsyncPgConnec
 }
 
 /// A challenge, held until the end of the transaction.
-pub(in crate::domains::identity) async fn hold_challenge(mut db: &AsyncPgConnection, hash: &TokenHash) -> Result<Option<Challenge>> {
+pub(in crate::domains::identity) async fn hold_challenge(
+    mut db: &AsyncPgConnection,
+    hash: &TokenHash,
+) -> Result<Option<Challenge>> {
     type Row = (i32, DateTime<Utc>, Option<DateTime<Utc>>);
     let row: Option<Row> = challenges::table
         .find(hash.as_bytes().as_slice())

@@ -20,12 +20,18 @@ pub(in crate::domains::identity) async fn insert(mut db: &AsyncPgConnection, ses
     Ok(())
 }
 
-pub(in crate::domains::identity) async fn insert_token(mut db: &AsyncPgConnection, token: NewRefreshToken) -> Result<()> {
+pub(in crate::domains::identity) async fn insert_token(
+    mut db: &AsyncPgConnection,
+    token: NewRefreshToken,
+) -> Result<()> {
     diesel::insert_into(refresh_tokens::table).values(token).execute(&mut db).await?;
     Ok(())
 }
 
-pub(in crate::domains::identity) async fn find(mut db: &AsyncPgConnection, id: SessionId) -> Result<Option<UserSession>> {
+pub(in crate::domains::identity) async fn find(
+    mut db: &AsyncPgConnection,
+    id: SessionId,
+) -> Result<Option<UserSession>> {
     Ok(user_sessions::table.find(id).select(UserSession::as_select()).first(&mut db).await.optional()?)
 }
 
@@ -108,7 +114,11 @@ pub(in crate::domains::identity) async fn revoke_others(
 }
 
 /// Whether a session is the user's, ended or not.
-pub(in crate::domains::identity) async fn exists(mut db: &AsyncPgConnection, user: UserId, session: SessionId) -> Result<bool> {
+pub(in crate::domains::identity) async fn exists(
+    mut db: &AsyncPgConnection,
+    user: UserId,
+    session: SessionId,
+) -> Result<bool> {
     let target = user_sessions::table.find(session).filter(user_sessions::user_id.eq(user));
     Ok(diesel::select(dsl::exists(target)).get_result(&mut db).await?)
 }
@@ -119,7 +129,10 @@ pub(in crate::domains::identity) async fn remember_facility(
     session: SessionId,
     facility: Option<FacilityId>,
 ) -> Result<()> {
-    diesel::update(user_sessions::table.find(session)).set(user_sessions::chosen_facility_id.eq(facility)).execute(&mut db).await?;
+    diesel::update(user_sessions::table.find(session))
+        .set(user_sessions::chosen_facility_id.eq(facility))
+        .execute(&mut db)
+        .await?;
     Ok(())
 }
 
@@ -157,15 +170,18 @@ struct HeldRow {
 }
 
 /// Finds and holds a refresh token: a second use at the same time waits here, and then sees that it was used.
-pub(in crate::domains::identity) async fn hold_token(mut db: &AsyncPgConnection, hash: &TokenHash) -> Result<Option<Held>> {
+pub(in crate::domains::identity) async fn hold_token(
+    mut db: &AsyncPgConnection,
+    hash: &TokenHash,
+) -> Result<Option<Held>> {
     let row: Option<HeldRow> = sql("SELECT t.session_id, s.user_id, t.used_at, s.revoked_at, t.expires_at, \
              s.expires_at AS session_expires_at, s.chosen_facility_id, u.status \
          FROM refresh_tokens t JOIN user_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id \
          WHERE t.token_hash = $1 FOR UPDATE OF t, s")
-        .bind::<Bytea, _>(hash.as_bytes().as_slice())
-        .get_result(&mut db)
-        .await
-        .optional()?;
+    .bind::<Bytea, _>(hash.as_bytes().as_slice())
+    .get_result(&mut db)
+    .await
+    .optional()?;
     Ok(row.map(|row| Held {
         session: SessionId::from_uuid(row.session_id),
         user: UserId::from_uuid(row.user_id),
@@ -236,10 +252,13 @@ pub(in crate::domains::identity) async fn works_in(
 }
 
 /// Deletes refresh tokens that ran out, except those that still tell of reuse in a session that runs.
-pub(in crate::domains::identity) async fn delete_tokens_before(mut db: &AsyncPgConnection, before: DateTime<Utc>) -> Result<usize> {
+pub(in crate::domains::identity) async fn delete_tokens_before(
+    mut db: &AsyncPgConnection,
+    before: DateTime<Utc>,
+) -> Result<usize> {
     Ok(sql("DELETE FROM refresh_tokens t USING user_sessions s \
          WHERE s.id = t.session_id AND (s.expires_at < $1 OR s.revoked_at < $1)")
-        .bind::<Timestamptz, _>(before)
-        .execute(&mut db)
-        .await?)
+    .bind::<Timestamptz, _>(before)
+    .execute(&mut db)
+    .await?)
 }

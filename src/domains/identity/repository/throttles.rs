@@ -19,7 +19,9 @@ pub(in crate::domains::identity) type States = HashMap<Vec<u8>, State>;
 
 fn states(rows: Vec<Row>) -> States {
     rows.into_iter()
-        .map(|(hash, failures, last_failed_at, blocked_until)| (hash, State { failures, last_failed_at, blocked_until }))
+        .map(|(hash, failures, last_failed_at, blocked_until)| {
+            (hash, State { failures, last_failed_at, blocked_until })
+        })
         .collect()
 }
 
@@ -45,10 +47,10 @@ pub(in crate::domains::identity) async fn lock(
     // A row to hold must be there first. In the order of the keys, so that two attempts cannot wait for each other.
     sql("INSERT INTO sign_in_throttles (subject_hash, failures, last_failed_at) \
          SELECT subject, 0, $2 FROM unnest($1) AS subject ORDER BY subject ON CONFLICT (subject_hash) DO NOTHING")
-        .bind::<Array<Bytea>, _>(hashes(subjects))
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut db)
-        .await?;
+    .bind::<Array<Bytea>, _>(hashes(subjects))
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut db)
+    .await?;
     let rows: Vec<Row> = throttles::table
         .filter(throttles::subject_hash.eq_any(hashes(subjects)))
         .order(throttles::subject_hash)
@@ -59,7 +61,11 @@ pub(in crate::domains::identity) async fn lock(
     Ok(states(rows))
 }
 
-pub(in crate::domains::identity) async fn store(mut db: &AsyncPgConnection, subject: &Subject, state: &State) -> Result<()> {
+pub(in crate::domains::identity) async fn store(
+    mut db: &AsyncPgConnection,
+    subject: &Subject,
+    state: &State,
+) -> Result<()> {
     diesel::update(throttles::table.find(&subject.hash))
         .set((
             throttles::failures.eq(state.failures),
@@ -78,6 +84,9 @@ pub(in crate::domains::identity) async fn clear(mut db: &AsyncPgConnection, subj
 }
 
 /// Forgets what was last counted before an instant.
-pub(in crate::domains::identity) async fn clear_before(mut db: &AsyncPgConnection, before: DateTime<Utc>) -> Result<usize> {
+pub(in crate::domains::identity) async fn clear_before(
+    mut db: &AsyncPgConnection,
+    before: DateTime<Utc>,
+) -> Result<usize> {
     Ok(diesel::delete(throttles::table.filter(throttles::last_failed_at.lt(before))).execute(&mut db).await?)
 }

@@ -83,7 +83,11 @@ pub async fn viewer(ctx: &RequestContext) -> Result<Viewer> {
 ///
 /// # Errors
 /// Refused when a value is malformed or the account changed since it was read.
-pub async fn update_user(ctx: &RequestContext, update: UpdateUser, once: Option<Once>) -> Result<UserId, Stop<Refusal>> {
+pub async fn update_user(
+    ctx: &RequestContext,
+    update: UpdateUser,
+    once: Option<Once>,
+) -> Result<UserId, Stop<Refusal>> {
     let id = ctx.user()?;
     let expected_version = update.expected_version;
     let changes = validation::changes(update)?;

@@ -92,7 +92,11 @@ impl Guard {
     }
 
     /// Seconds until an attempt is looked at, without holding the counts.
-    pub(super) async fn blocked_for(&self, ctx: &RequestContext, db: &diesel_async::AsyncPgConnection) -> Result<Option<u32>> {
+    pub(super) async fn blocked_for(
+        &self,
+        ctx: &RequestContext,
+        db: &diesel_async::AsyncPgConnection,
+    ) -> Result<Option<u32>> {
         let states = throttles::read(db, &self.subjects).await?;
         let now = ctx.now();
         Ok(states.values().filter_map(|state| state.blocked_for(now)).max())
@@ -192,7 +196,8 @@ impl Reauthentication {
             denied.record(tx, Some(self.user));
             return Ok(Err(denied));
         }
-        let still = if self.is_right() { unchanged(tx, self.user, self.account.password_hash.as_deref()).await? } else { None };
+        let still =
+            if self.is_right() { unchanged(tx, self.user, self.account.password_hash.as_deref()).await? } else { None };
         if still.is_none() {
             held.failed().await?;
             Denied::Wrong.record(tx, Some(self.user));

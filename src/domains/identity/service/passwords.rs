@@ -90,10 +90,8 @@ pub async fn request_password_reset(ctx: &RequestContext, email: &Phi<String>) -
     let ctx = &ctx.as_anonymous();
     let index = email_index(ctx, email);
     let token = Token::generate()?;
-    let outcome: Result<(), Stop<Refusal>> = ctx
-        .write(&policy::PASSWORD_RESET_REQUEST)
-        .run(|tx| async move { request_reset(tx, index, token).await })
-        .await;
+    let outcome: Result<(), Stop<Refusal>> =
+        ctx.write(&policy::PASSWORD_RESET_REQUEST).run(|tx| async move { request_reset(tx, index, token).await }).await;
     match outcome {
         Ok(()) | Err(Stop::Refused(_)) => Ok(()),
         Err(Stop::Error(error)) => Err(error),
@@ -140,13 +138,17 @@ pub async fn reset_password(ctx: &RequestContext, token: &Phi<String>, new: &Phi
 /// Whose password a token may set; `None` when it may set nobody's.
 async fn owner_of_reset(ctx: &RequestContext, hash: &TokenHash) -> Result<Option<Owner>> {
     let read = ctx.read(&policy::PASSWORD_RESET).await?;
-    let Some(reset) = resets::find(read.db()?, hash).await?.filter(|reset| reset.is_open(ctx.now())) else { return Ok(None) };
+    let Some(reset) = resets::find(read.db()?, hash).await?.filter(|reset| reset.is_open(ctx.now())) else {
+        return Ok(None);
+    };
     let row = accounts::find(read.db()?, reset.user).await?.ok_or_else(|| Error::internal("a reset of nobody"))?;
     Ok(Some(sealing::open_owner(&*read.platform_keys().await?, &row)?))
 }
 
 async fn set_anew(tx: Tx, hash: TokenHash, hashed: Option<HashedPassword>) -> Result<(), Stop<Refusal>> {
-    let spent = || Stop::refuse(Refusal::InvalidToken, &["input", "token"], "the link has expired or was used; ask for a new one");
+    let spent = || {
+        Stop::refuse(Refusal::InvalidToken, &["input", "token"], "the link has expired or was used; ask for a new one")
+    };
     let (db, now) = (tx.db()?, tx.ctx().now());
     let hashed = hashed.ok_or_else(spent)?;
     let reset = resets::hold(db, &hash).await?.filter(|reset| reset.is_open(now)).ok_or_else(spent)?;

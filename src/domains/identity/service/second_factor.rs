@@ -103,7 +103,10 @@ pub async fn enrol_second_factor(ctx: &RequestContext, password: &Phi<String>) -
 ///
 /// # Errors
 /// Refused when the code is wrong, enrolment has not begun, or it is on already.
-pub async fn confirm_second_factor(ctx: &RequestContext, code: &Phi<String>) -> Result<Vec<RecoveryCode>, Stop<Refusal>> {
+pub async fn confirm_second_factor(
+    ctx: &RequestContext,
+    code: &Phi<String>,
+) -> Result<Vec<RecoveryCode>, Stop<Refusal>> {
     let user = ctx.user()?;
     let (codes, hashes) = new_recovery_codes()?;
     let code = code.clone();

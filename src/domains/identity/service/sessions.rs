@@ -27,7 +27,10 @@ pub(super) struct Started {
 /// What became of a refresh token.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Rotation {
-    Renewed { started: Started, facility: FacilityId },
+    Renewed {
+        started: Started,
+        facility: FacilityId,
+    },
     /// It was used before: its session is ended.
     Reused,
 }
@@ -45,7 +48,12 @@ fn idle(ctx: &RequestContext) -> TimeDelta {
 }
 
 /// An access token, signed now.
-pub(super) fn sign(ctx: &RequestContext, user: UserId, session: SessionId, facility: FacilityId) -> Result<AccessToken> {
+pub(super) fn sign(
+    ctx: &RequestContext,
+    user: UserId,
+    session: SessionId,
+    facility: FacilityId,
+) -> Result<AccessToken> {
     let (tokens, now) = (&ctx.app().tokens, ctx.now());
     let token = tokens.issue(Bearer { user, session, facility }, now)?;
     Ok(AccessToken { token: Phi::new(token), expires_at: now + tokens.lifetime() })
@@ -97,15 +105,16 @@ pub(super) async fn start(
     Ok(Started { user, session, refresh_expires_at })
 }
 
-async fn issue_refresh(tx: &Tx, session: SessionId, hash: &TokenHash, session_expires_at: DateTime<Utc>) -> Result<DateTime<Utc>> {
+async fn issue_refresh(
+    tx: &Tx,
+    session: SessionId,
+    hash: &TokenHash,
+    session_expires_at: DateTime<Utc>,
+) -> Result<DateTime<Utc>> {
     let now = tx.ctx().now();
     let expires_at = session_expires_at.min(now + idle(tx.ctx()));
-    let new = NewRefreshToken {
-        token_hash: hash.as_bytes().to_vec(),
-        session_id: session,
-        created_at: now,
-        expires_at,
-    };
+    let new =
+        NewRefreshToken { token_hash: hash.as_bytes().to_vec(), session_id: session, created_at: now, expires_at };
     sessions::insert_token(tx.db()?, new).await?;
     Ok(expires_at)
 }
@@ -155,7 +164,11 @@ async fn rotate(tx: Tx, hash: TokenHash, next: TokenHash) -> Result<Rotation, St
         // Last: from here on the transaction is bound to that facility.
         Some(facility) => {
             tx.enter(facility).await?;
-            if sessions::works_in(db, held.user, held.session, facility).await? { facility } else { FacilityId::PLATFORM }
+            if sessions::works_in(db, held.user, held.session, facility).await? {
+                facility
+            } else {
+                FacilityId::PLATFORM
+            }
         }
         None => FacilityId::PLATFORM,
     };
@@ -225,7 +238,11 @@ pub async fn count_sessions(ctx: &RequestContext) -> Result<i64> {
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is not one's own.
-pub async fn revoke_session(ctx: &RequestContext, id: SessionId, once: Option<Once>) -> Result<SessionId, Stop<Refusal>> {
+pub async fn revoke_session(
+    ctx: &RequestContext,
+    id: SessionId,
+    once: Option<Once>,
+) -> Result<SessionId, Stop<Refusal>> {
     let (user, _) = actor(ctx)?;
     ctx.write(&policy::SESSION_REVOKE)
         .once(once)
@@ -250,7 +267,8 @@ pub async fn revoke_other_sessions(ctx: &RequestContext, once: Option<Once>) -> 
     ctx.write(&policy::SESSION_REVOKE)
         .once(once)
         .run(|tx| async move {
-            let ended = sessions::revoke_others(tx.db()?, user, Some(session), RevokedReason::Revoked, tx.ctx().now()).await?;
+            let ended =
+                sessions::revoke_others(tx.db()?, user, Some(session), RevokedReason::Revoked, tx.ctx().now()).await?;
             tx.audit(Subject::of(user), json!({ "sessionsEnded": ended }));
             Ok(ended)
         })

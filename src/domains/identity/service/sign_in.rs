@@ -78,7 +78,8 @@ pub async fn sign_in(ctx: &RequestContext, input: SignIn) -> Result<SignedIn, St
     let (refresh, challenge) = (Token::generate()?, Token::generate()?);
     let device = validation::device(input.device.as_deref(), ctx.parts().user_agent.as_deref());
     let (refresh_hash, challenge_hash) = (refresh.hash(), challenge.hash());
-    let attempt = Attempt { guard, user, hash, right, rehashed, device, refresh: refresh_hash, challenge: challenge_hash };
+    let attempt =
+        Attempt { guard, user, hash, right, rehashed, device, refresh: refresh_hash, challenge: challenge_hash };
     let outcome = ctx.write(&policy::SIGN_IN).run(|tx| settle(tx, attempt)).await?;
     match outcome {
         Ok(Passed::In(started)) => Ok(SignedIn::Tokens(tokens(ctx, started, refresh)?)),
@@ -132,8 +133,10 @@ pub async fn answer_challenge(ctx: &RequestContext, input: AnswerChallenge) -> R
         Proof::RecoveryCode(_) => ["input", "recoveryCode"],
     };
     let proof = input.proof;
-    let outcome =
-        ctx.write(&policy::SIGN_IN).run(|tx| async move { settle_challenge(tx, hash, proof, device, refresh_hash).await }).await?;
+    let outcome = ctx
+        .write(&policy::SIGN_IN)
+        .run(|tx| async move { settle_challenge(tx, hash, proof, device, refresh_hash).await })
+        .await?;
     match outcome {
         Ok(started) => Ok(tokens(ctx, started, refresh)?),
         Err(denied) => Err(denied.stop(&[], &code_field)),
@@ -148,7 +151,11 @@ async fn settle_challenge(
     refresh: TokenHash,
 ) -> Result<Result<Started, Denied>, Stop<Refusal>> {
     let spent = || {
-        Stop::refuse(Refusal::InvalidToken, &["input", "challengeToken"], "the sign-in has expired; begin again with the password")
+        Stop::refuse(
+            Refusal::InvalidToken,
+            &["input", "challengeToken"],
+            "the sign-in has expired; begin again with the password",
+        )
     };
     let (db, now) = (tx.db()?, tx.ctx().now());
     let user = factors::challenged_user(db, &hash).await?.ok_or_else(spent)?;

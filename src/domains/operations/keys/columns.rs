@@ -47,14 +47,30 @@ macro_rules! global {
             name: Some(concat!($column, "_ciphertext")),
             global: true,
             select: concat!(
-                "SELECT ", $row, " AS row_id, ", $column, "_ciphertext AS sealed FROM ", $table,
-                " WHERE $1::uuid IS NOT NULL AND ", $row, " > $2 AND substring(", $column,
-                "_ciphertext FROM 2 FOR 4) <> $3 ORDER BY ", $row, " LIMIT $4 FOR NO KEY UPDATE"
+                "SELECT ",
+                $row,
+                " AS row_id, ",
+                $column,
+                "_ciphertext AS sealed FROM ",
+                $table,
+                " WHERE $1::uuid IS NOT NULL AND ",
+                $row,
+                " > $2 AND substring(",
+                $column,
+                "_ciphertext FROM 2 FOR 4) <> $3 ORDER BY ",
+                $row,
+                " LIMIT $4 FOR NO KEY UPDATE"
             ),
             update: concat!(
-                "UPDATE ", $table, " SET ", $column, "_ciphertext = fresh.sealed \
+                "UPDATE ",
+                $table,
+                " SET ",
+                $column,
+                "_ciphertext = fresh.sealed \
                  FROM unnest($2::uuid[], $3::bytea[]) AS fresh (row_id, sealed) \
-                 WHERE $1::uuid IS NOT NULL AND ", $row, " = fresh.row_id"
+                 WHERE $1::uuid IS NOT NULL AND ",
+                $row,
+                " = fresh.row_id"
             ),
         }
     };

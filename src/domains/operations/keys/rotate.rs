@@ -114,9 +114,9 @@ async fn stage(mut db: &AsyncPgConnection, facility: FacilityId) -> Result<Stage
         .await?;
     let versions: Vec<Version> = sql("SELECT version, state FROM facility_keys \
          WHERE facility_id = $1 AND purpose = 'data' ORDER BY version DESC")
-        .bind::<SqlUuid, _>(facility)
-        .load(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .load(&mut db)
+    .await?;
     let active = versions.iter().find(|key| key.state == "active").ok_or(Error::NotFound)?.version;
     Ok(match versions.iter().map(|key| key.version).max() {
         Some(next) if next > active => Stage::Published { next },
@@ -149,12 +149,12 @@ async fn activate(tx: Tx, next: i32) -> Result<Stage> {
     for (old, new) in [("active", "retiring"), ("retiring", "active")] {
         sql("UPDATE facility_keys SET state = $4 \
              WHERE facility_id = $1 AND purpose = 'data' AND state = $3 AND (version = $2) = ($4 = 'active')")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<Integer, _>(next)
-            .bind::<Text, _>(old)
-            .bind::<Text, _>(new)
-            .execute(&mut connection)
-            .await?;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<Integer, _>(next)
+        .bind::<Text, _>(old)
+        .bind::<Text, _>(new)
+        .execute(&mut connection)
+        .await?;
     }
     raise_epoch(db, facility).await?;
     tx.audit(Subject::of(facility), json!({ "step": "activate", "version": next }));
@@ -192,9 +192,9 @@ async fn settle(ctx: &RequestContext, pace: Pace) -> Result<()> {
         let found: Open = sql("SELECT clock_timestamp() AS now, count(*) AS open FROM pg_stat_activity \
              WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() \
              AND xact_start <= coalesce($1, clock_timestamp())")
-            .bind::<diesel::sql_types::Nullable<Timestamptz>, _>(since)
-            .get_result(&mut read.db()?)
-            .await?;
+        .bind::<diesel::sql_types::Nullable<Timestamptz>, _>(since)
+        .get_result(&mut read.db()?)
+        .await?;
         drop(read);
         ctx.finish().await?;
         if found.open == 0 {
@@ -333,8 +333,8 @@ async fn covers_the_catalogue(ctx: &RequestContext) -> Result<()> {
     let found: Vec<CatalogueColumn> = sql("SELECT c.relname::text AS table_name, a.attname::text AS column_name \
          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname LIKE '%\\_ciphertext'")
-        .load(&mut read.db()?)
-        .await?;
+    .load(&mut read.db()?)
+    .await?;
     drop(read);
     ctx.finish().await?;
     let known: BTreeSet<_> = columns::sealed_columns().collect();

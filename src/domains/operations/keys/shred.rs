@@ -52,10 +52,10 @@ pub async fn shred(app: &Arc<App>, facility: FacilityId, name: &str) -> Result<u
             .await?;
         sql("UPDATE facilities SET status = 'shredded', key_epoch = key_epoch + 1, version = version + 1, \
              updated_at = $2 WHERE id = $1")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<Timestamptz, _>(now)
-            .execute(&mut db)
-            .await?;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<Timestamptz, _>(now)
+        .execute(&mut db)
+        .await?;
         Ok(destroyed)
     })
     .await?;

@@ -6,19 +6,25 @@ use crate::access::RequestContext;
 use crate::domains::patients::service;
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{AllergyId, BreakGlassId, CareRelationshipId, ContactId, CoverageId, PatientId, TypedId as _, VisitId};
+use crate::ids::{
+    AllergyId, BreakGlassId, CareRelationshipId, ContactId, CoverageId, PatientId, TypedId as _, VisitId,
+};
 
 /// The object with an id of this kind; `None` when the kind is of another domain.
 pub async fn node(ctx: &RequestContext, prefix: &str, uuid: Uuid) -> Option<Result<Node>> {
     Some(match prefix {
-        PatientId::PREFIX => service::patient(ctx, PatientId::from_uuid(uuid)).await.map(|row| Node::Patient(row.into())),
+        PatientId::PREFIX => {
+            service::patient(ctx, PatientId::from_uuid(uuid)).await.map(|row| Node::Patient(row.into()))
+        }
         ContactId::PREFIX => {
             service::contact(ctx, ContactId::from_uuid(uuid)).await.map(|row| Node::PatientContact(row.into()))
         }
         CoverageId::PREFIX => {
             service::coverage(ctx, CoverageId::from_uuid(uuid)).await.map(|row| Node::PatientCoverage(row.into()))
         }
-        VisitId::PREFIX => service::visit(ctx, VisitId::from_uuid(uuid)).await.map(|row| Node::PatientVisit(row.into())),
+        VisitId::PREFIX => {
+            service::visit(ctx, VisitId::from_uuid(uuid)).await.map(|row| Node::PatientVisit(row.into()))
+        }
         AllergyId::PREFIX => {
             service::allergy(ctx, AllergyId::from_uuid(uuid)).await.map(|row| Node::PatientAllergy(row.into()))
         }

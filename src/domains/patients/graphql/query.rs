@@ -131,9 +131,13 @@ impl PatientsQuery {
         let request = request(ctx)?;
         let page = PageRequest::parse(first, after.as_deref())?;
         let unreviewed_only = unreviewed_only.unwrap_or(false);
-        let found = service::list_break_glass_accesses(request, unreviewed_only, page).await?.map(BreakGlassAccess::from);
-        let total =
-            if counted(ctx) { Some(service::count_break_glass_accesses(request, unreviewed_only).await?) } else { None };
+        let found =
+            service::list_break_glass_accesses(request, unreviewed_only, page).await?.map(BreakGlassAccess::from);
+        let total = if counted(ctx) {
+            Some(service::count_break_glass_accesses(request, unreviewed_only).await?)
+        } else {
+            None
+        };
         Ok(BreakGlassAccessConnection::new(found, page.after.is_some(), total, |row| row.id.encode()))
     }
 }

@@ -32,8 +32,8 @@ pub use coverage::{
 };
 pub use search::{Duplicate, DuplicateReason, Found, MatchKind, NameMode, SearchPatients};
 pub use visit::{
-    Diagnosis, Icd10Code, Medication, NewDiagnosis, NewVisit, Visit, VisitColumns, VisitCursor, VisitFields, VisitPatch,
-    VisitRow, Vitals,
+    Diagnosis, Icd10Code, Medication, NewDiagnosis, NewVisit, Visit, VisitColumns, VisitCursor, VisitFields,
+    VisitPatch, VisitRow, Vitals,
 };
 
 use crate::db::schema::{patient_terms, patients};

@@ -134,7 +134,10 @@ struct FoundPatient {
 
 /// The patient with a record number, also one the actor may not open: the one look past the policy, for
 /// emergency access alone (`src/db/replaceable/40_patients.sql`).
-pub(in crate::domains::patients) async fn patient_by_mrn(mut db: &AsyncPgConnection, mrn_index: i64) -> Result<Option<PatientId>> {
+pub(in crate::domains::patients) async fn patient_by_mrn(
+    mut db: &AsyncPgConnection,
+    mrn_index: i64,
+) -> Result<Option<PatientId>> {
     let found: FoundPatient =
         sql("SELECT break_glass_patient($1) AS id").bind::<BigInt, _>(mrn_index).get_result(&mut db).await?;
     Ok(found.id.map(PatientId::from_uuid))

@@ -101,7 +101,10 @@ pub(in crate::domains::patients) async fn count(
         .await?)
 }
 
-pub(in crate::domains::patients) async fn insert(mut db: &AsyncPgConnection, new: NewPatient) -> Result<(), Stop<Refusal>> {
+pub(in crate::domains::patients) async fn insert(
+    mut db: &AsyncPgConnection,
+    new: NewPatient,
+) -> Result<(), Stop<Refusal>> {
     match diesel::insert_into(patients::table).values(new).execute(&mut db).await {
         Ok(_) => Ok(()),
         Err(error) => Err(mrn_taken(error)),

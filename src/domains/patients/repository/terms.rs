@@ -60,13 +60,13 @@ pub(in crate::domains::patients) async fn find_all_of(
     let rows: Vec<Candidate> = sql("SELECT t.patient_id FROM unnest($2, $3) AS q (term, number) \
          JOIN patient_terms t ON t.facility_id = $1 AND t.term = q.term \
          GROUP BY t.patient_id HAVING count(DISTINCT q.number) = $4 ORDER BY t.patient_id DESC LIMIT $5")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<Array<BigInt>, _>(terms)
-        .bind::<Array<SmallInt>, _>(numbers)
-        .bind::<BigInt, _>(wanted)
-        .bind::<BigInt, _>(limit)
-        .load(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Array<BigInt>, _>(terms)
+    .bind::<Array<SmallInt>, _>(numbers)
+    .bind::<BigInt, _>(wanted)
+    .bind::<BigInt, _>(limit)
+    .load(&mut db)
+    .await?;
     Ok(ids(rows))
 }
 
@@ -91,13 +91,13 @@ pub(in crate::domains::patients) async fn find_sharing(
          JOIN patient_terms t ON t.facility_id = $1 AND t.term = q.term \
          GROUP BY t.patient_id HAVING bool_or(q.telling) OR count(DISTINCT q.kind) >= 2 \
          ORDER BY bool_or(q.telling) DESC, count(DISTINCT q.kind) DESC, t.patient_id DESC LIMIT $5")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<Array<BigInt>, _>(probes.iter().map(|probe| probe.term).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(probes.iter().map(|probe| probe.kind).collect::<Vec<_>>())
-        .bind::<Array<Bool>, _>(probes.iter().map(|probe| probe.telling).collect::<Vec<_>>())
-        .bind::<BigInt, _>(limit)
-        .load(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Array<BigInt>, _>(probes.iter().map(|probe| probe.term).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(probes.iter().map(|probe| probe.kind).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(probes.iter().map(|probe| probe.telling).collect::<Vec<_>>())
+    .bind::<BigInt, _>(limit)
+    .load(&mut db)
+    .await?;
     Ok(ids(rows))
 }
 

@@ -1,7 +1,9 @@
 //! Visits, their diagnoses, and the classification.
 
 use diesel::QueryableByName;
-use diesel::prelude::{ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _};
+use diesel::prelude::{
+    ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+};
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
@@ -31,13 +33,13 @@ pub(in crate::domains::patients) async fn pages_of(
                  AND (visited_at, id) < (coalesce($3, 'infinity'), $4) \
              ORDER BY visited_at DESC, id DESC LIMIT $5) v \
          ORDER BY v.patient_id, v.visited_at DESC, v.id DESC")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<Array<SqlUuid>, _>(patients.to_vec())
-        .bind::<Nullable<Timestamptz>, _>(visited_at)
-        .bind::<SqlUuid, _>(id)
-        .bind::<BigInt, _>(limit)
-        .load(&mut db)
-        .await?)
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Array<SqlUuid>, _>(patients.to_vec())
+    .bind::<Nullable<Timestamptz>, _>(visited_at)
+    .bind::<SqlUuid, _>(id)
+    .bind::<BigInt, _>(limit)
+    .load(&mut db)
+    .await?)
 }
 
 #[derive(QueryableByName)]
@@ -56,10 +58,10 @@ pub(in crate::domains::patients) async fn count_of(
 ) -> Result<Vec<(PatientId, i64)>> {
     let counted: Vec<Counted> = sql("SELECT patient_id, count(*) AS visits FROM patient_visits \
          WHERE facility_id = $1 AND patient_id = ANY ($2) GROUP BY patient_id")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<Array<SqlUuid>, _>(patients.to_vec())
-        .load(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Array<SqlUuid>, _>(patients.to_vec())
+    .load(&mut db)
+    .await?;
     Ok(counted.into_iter().map(|row| (PatientId::from_uuid(row.patient_id), row.visits)).collect())
 }
 
@@ -140,12 +142,11 @@ pub(in crate::domains::patients) async fn replace_diagnoses(
     Ok(())
 }
 
-pub(in crate::domains::patients) async fn codes(mut db: &AsyncPgConnection, codes: &[String]) -> Result<Vec<Icd10Code>> {
-    Ok(icd10_codes::table
-        .filter(icd10_codes::code.eq_any(codes))
-        .select(Icd10Code::as_select())
-        .load(&mut db)
-        .await?)
+pub(in crate::domains::patients) async fn codes(
+    mut db: &AsyncPgConnection,
+    codes: &[String],
+) -> Result<Vec<Icd10Code>> {
+    Ok(icd10_codes::table.filter(icd10_codes::code.eq_any(codes)).select(Icd10Code::as_select()).load(&mut db).await?)
 }
 
 /// Codes that begin with `from` (all that sort from it up to `to`), in order of the classification.
@@ -173,9 +174,9 @@ pub(in crate::domains::patients) async fn codes_by_words(
          WHERE to_tsvector('simple', description) @@ to_tsquery('simple', $1) \
             OR to_tsvector('english', description) @@ plainto_tsquery('english', $2) \
          ORDER BY billable DESC, length(description), code LIMIT $3")
-        .bind::<Text, _>(prefixes)
-        .bind::<Text, _>(words)
-        .bind::<BigInt, _>(limit)
-        .load(&mut db)
-        .await?)
+    .bind::<Text, _>(prefixes)
+    .bind::<Text, _>(words)
+    .bind::<BigInt, _>(limit)
+    .load(&mut db)
+    .await?)
 }

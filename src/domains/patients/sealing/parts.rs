@@ -87,9 +87,11 @@ pub(in crate::domains::patients) fn open_coverage(
             plan_name: row.plan_name,
             member_number: keys.fields.decrypt_text(MEMBER_NUMBER, id, &row.member_number_ciphertext)?,
             group_number: keys.fields.decrypt_text_opt(GROUP_NUMBER, id, row.group_number_ciphertext.as_deref())?,
-            subscriber_name: keys
-                .fields
-                .decrypt_text_opt(SUBSCRIBER_NAME, id, row.subscriber_name_ciphertext.as_deref())?,
+            subscriber_name: keys.fields.decrypt_text_opt(
+                SUBSCRIBER_NAME,
+                id,
+                row.subscriber_name_ciphertext.as_deref(),
+            )?,
             subscriber_relationship: row.subscriber_relationship,
             priority: row.priority,
             effective_on: row.effective_on,
@@ -112,9 +114,11 @@ pub(in crate::domains::patients) fn seal_coverage(
         plan_name: coverage.plan_name.clone(),
         member_number_ciphertext: keys.fields.encrypt_text(MEMBER_NUMBER, row, &coverage.member_number)?,
         group_number_ciphertext: keys.fields.encrypt_text_opt(GROUP_NUMBER, row, coverage.group_number.as_ref())?,
-        subscriber_name_ciphertext: keys
-            .fields
-            .encrypt_text_opt(SUBSCRIBER_NAME, row, coverage.subscriber_name.as_ref())?,
+        subscriber_name_ciphertext: keys.fields.encrypt_text_opt(
+            SUBSCRIBER_NAME,
+            row,
+            coverage.subscriber_name.as_ref(),
+        )?,
         subscriber_relationship: coverage.subscriber_relationship,
         priority: coverage.priority,
         effective_on: coverage.effective_on,
@@ -130,9 +134,8 @@ pub(in crate::domains::patients) fn open_visit(
     row: VisitRow,
 ) -> Result<Visit> {
     ctx.note_read(Subject::of(row.id).in_record_of(row.patient_id));
-    let text = |column, sealed: &Option<Vec<u8>>| {
-        keys.fields.decrypt_text_opt(column, row.id.uuid(), sealed.as_deref())
-    };
+    let text =
+        |column, sealed: &Option<Vec<u8>>| keys.fields.decrypt_text_opt(column, row.id.uuid(), sealed.as_deref());
     Ok(Visit {
         id: row.id,
         patient_id: row.patient_id,

@@ -114,7 +114,9 @@ pub async fn update_allergy(
             let fields = validation::changed_allergy(patch, current, ctx.now().date_naive())?;
             not_twice(&fields, Some(id), &on_record(&tx, patient).await?)?;
             let columns = sealing::seal_allergy(&keys, id, &fields, ctx.now())?;
-            written(repository::parts::update_allergy_if_version(db, ctx.facility(), id, expected_version, columns).await?)?;
+            written(
+                repository::parts::update_allergy_if_version(db, ctx.facility(), id, expected_version, columns).await?,
+            )?;
             Ok(id)
         })
         .await

@@ -58,7 +58,10 @@ async fn set_status(
             }
             same_version(row.version, expected_version)?;
             let now = ctx.now();
-            written(repository::patients::set_status_if_version(db, ctx.facility(), id, expected_version, status, now).await?)?;
+            written(
+                repository::patients::set_status_if_version(db, ctx.facility(), id, expected_version, status, now)
+                    .await?,
+            )?;
             Ok(id)
         })
         .await

@@ -64,16 +64,17 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`Error::NotFound`] when the facility has no such patient; refused without a reason.
-pub async fn break_glass(ctx: &RequestContext, wanted: BreakGlass, once: Option<Once>) -> Result<Opened, Stop<Refusal>> {
+pub async fn break_glass(
+    ctx: &RequestContext,
+    wanted: BreakGlass,
+    once: Option<Once>,
+) -> Result<Opened, Stop<Refusal>> {
     let reason = validation::break_glass_reason(wanted.reason)?;
     // What was read so far was read for another purpose.
     ctx.finish().await?;
     let emergency = ctx.for_purpose(Purpose::Emergency);
-    let outcome = emergency
-        .write(&policy::BREAK_GLASS)
-        .once(once)
-        .run(|tx| open_chart(tx, wanted.patient, reason))
-        .await;
+    let outcome =
+        emergency.write(&policy::BREAK_GLASS).once(once).run(|tx| open_chart(tx, wanted.patient, reason)).await;
     emergency.finish().await?;
     outcome
 }
@@ -134,7 +135,11 @@ pub async fn review_break_glass(
             tx.audit(subject, json!({ "justified": review.justified, "user": row.user_id }));
             let reviewer = ctx.user()?;
             if row.user_id == reviewer {
-                return Err(Stop::refuse(Refusal::OwnAccess, &["input", "id"], "somebody else must review your own access"));
+                return Err(Stop::refuse(
+                    Refusal::OwnAccess,
+                    &["input", "id"],
+                    "somebody else must review your own access",
+                ));
             }
             let note = sealing::seal_review_note(&*tx.keys().await?, id, note.as_ref())?;
             let found = (review.justified, note);

@@ -123,7 +123,9 @@ pub async fn end_care_relationship(
             }
             same_version(row.version, expected_version)?;
             let now = ctx.now();
-            written(repository::care::end_relationship_if_version(db, ctx.facility(), id, expected_version, now).await?)?;
+            written(
+                repository::care::end_relationship_if_version(db, ctx.facility(), id, expected_version, now).await?,
+            )?;
             Ok(id)
         })
         .await

@@ -83,7 +83,9 @@ pub async fn update_contact(
             let current = sealing::open_contact(ctx, &keys, row)?.fields;
             let fields = validation::changed_contact(patch, current)?;
             let columns = sealing::seal_contact(&keys, id, &fields, ctx.now())?;
-            written(repository::parts::update_contact_if_version(db, ctx.facility(), id, expected_version, columns).await?)?;
+            written(
+                repository::parts::update_contact_if_version(db, ctx.facility(), id, expected_version, columns).await?,
+            )?;
             Ok(id)
         })
         .await

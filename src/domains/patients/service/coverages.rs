@@ -124,7 +124,10 @@ async fn change(
             let fields = validation::changed_coverage(patch, current)?;
             validation::no_overlap(&fields, Some(id), &on_record(&tx, patient).await?)?;
             let columns = sealing::seal_coverage(&keys, id, &fields, ctx.now())?;
-            written(repository::parts::update_coverage_if_version(db, ctx.facility(), id, expected_version, columns).await?)?;
+            written(
+                repository::parts::update_coverage_if_version(db, ctx.facility(), id, expected_version, columns)
+                    .await?,
+            )?;
             Ok(id)
         })
         .await

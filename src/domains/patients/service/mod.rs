@@ -15,7 +15,9 @@ mod visits;
 
 pub use allergies::{allergies_of, allergy, record_allergy, update_allergy};
 pub use archive::{archive_patient, restore_patient};
-pub use break_glass::{Opened, break_glass, break_glass_access, count_break_glass_accesses, list_break_glass_accesses, review_break_glass};
+pub use break_glass::{
+    Opened, break_glass, break_glass_access, count_break_glass_accesses, list_break_glass_accesses, review_break_glass,
+};
 pub use care_team::{
     care_relationship, care_teams_of, count_care_relationships, end_care_relationship, list_care_relationships,
     start_care_relationship,

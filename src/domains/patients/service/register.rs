@@ -72,7 +72,11 @@ fn probe(term: &Term) -> Probe {
 /// # Errors
 /// Refused when a value is malformed, the medical record number is taken, or, unless accepted, the facility may
 /// know the person already.
-pub async fn register_patient(ctx: &RequestContext, new: RegisterPatient, once: Option<Once>) -> Result<PatientId, Stop<Refusal>> {
+pub async fn register_patient(
+    ctx: &RequestContext,
+    new: RegisterPatient,
+    once: Option<Once>,
+) -> Result<PatientId, Stop<Refusal>> {
     let accepted = new.accept_duplicates;
     let registration = validation::registration(new, ctx.now().date_naive())?;
     ctx.write(&policy::REGISTER)

@@ -155,11 +155,8 @@ async fn check_codes(tx: &Tx, codes: &[String]) -> Result<(), Stop<Refusal>> {
     if codes.is_empty() {
         return Ok(());
     }
-    let known: HashMap<String, bool> = repository::visits::codes(tx.db()?, codes)
-        .await?
-        .into_iter()
-        .map(|code| (code.code, code.billable))
-        .collect();
+    let known: HashMap<String, bool> =
+        repository::visits::codes(tx.db()?, codes).await?.into_iter().map(|code| (code.code, code.billable)).collect();
     let refused = |at: usize, code, message: &'static str| Refused {
         code,
         field: vec![Cow::Borrowed("input"), Cow::Borrowed("diagnoses"), Cow::Owned(at.to_string())],
@@ -170,9 +167,11 @@ async fn check_codes(tx: &Tx, codes: &[String]) -> Result<(), Stop<Refusal>> {
         .enumerate()
         .filter_map(|(at, code)| match known.get(code) {
             Some(true) => None,
-            Some(false) => {
-                Some(refused(at, Refusal::DiagnosisNotBillable, "is a heading or retired: choose a code that may be billed"))
-            }
+            Some(false) => Some(refused(
+                at,
+                Refusal::DiagnosisNotBillable,
+                "is a heading or retired: choose a code that may be billed",
+            )),
             None => Some(refused(at, Refusal::UnknownDiagnosis, "is not an ICD-10-CM code")),
         })
         .collect();

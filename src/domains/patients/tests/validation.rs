@@ -72,8 +72,18 @@ fn all_faults_of_a_registration_are_listed_at_once() {
         ..new_patient()
     });
     let expected = [
-        "birthDate", "mrn", "givenName", "familyName", "preferredName", "ssn", "phone", "email", "address.line1",
-        "address.state", "address.zipCode", "preferredLanguage",
+        "birthDate",
+        "mrn",
+        "givenName",
+        "familyName",
+        "preferredName",
+        "ssn",
+        "phone",
+        "email",
+        "address.line1",
+        "address.state",
+        "address.zipCode",
+        "preferredLanguage",
     ];
     let sorted = |mut paths: Vec<String>| {
         paths.sort();
@@ -100,7 +110,11 @@ fn limits_hold_at_the_last_value_and_not_beyond() {
 #[test]
 fn an_extension_is_refused_rather_than_lost() {
     for phone in ["617-555-0142 x45", "617-555-0142 ext. 9", "617-555-0142#9"] {
-        assert_eq!(registered(RegisterPatient { phone: Some(Phi::from(phone)), ..new_patient() }), ["input.phone"], "{phone}");
+        assert_eq!(
+            registered(RegisterPatient { phone: Some(Phi::from(phone)), ..new_patient() }),
+            ["input.phone"],
+            "{phone}"
+        );
     }
 }
 
@@ -138,7 +152,11 @@ fn no_change() -> PatientPatch {
 #[test]
 fn a_patch_keeps_what_is_left_out_and_clears_what_is_null() {
     let before = on_record();
-    let patch = PatientPatch { ssn: MaybeUndefined::Null, phone: MaybeUndefined::Value(Phi::from("212 555 0100")), ..no_change() };
+    let patch = PatientPatch {
+        ssn: MaybeUndefined::Null,
+        phone: MaybeUndefined::Value(Phi::from("212 555 0100")),
+        ..no_change()
+    };
     let changed = validation::changed_patient(patch, &before, date("2026-03-09")).unwrap();
     let (gender, language) = (changed.gender, changed.preferred_language.clone());
     let identity = changed.numbered(before.id);
@@ -219,12 +237,8 @@ fn a_subscriber_is_named_when_it_is_someone_else() {
 #[test]
 fn coverages_of_one_priority_do_not_share_a_day() {
     let id: CoverageId = new_id();
-    let others = [Coverage {
-        id,
-        patient_id: new_id(),
-        fields: coverage(1, "2026-01-01", Some("2026-06-30")),
-        version: 1,
-    }];
+    let others =
+        [Coverage { id, patient_id: new_id(), fields: coverage(1, "2026-01-01", Some("2026-06-30")), version: 1 }];
     let overlap = |fields: CoverageFields, own| {
         let found = faults(validation::no_overlap(&fields, own, &others));
         assert!(found.iter().all(|(code, _)| *code == Refusal::CoverageOverlaps));

@@ -84,15 +84,23 @@ fn vital_signs_are_plausible() {
         pain_score: Some(11),
     };
     let fields = [
-        "systolicMmhg", "diastolicMmhg", "heartRateBpm", "respiratoryRate", "temperatureC", "weightKg", "heightCm",
-        "spo2Percent", "painScore",
+        "systolicMmhg",
+        "diastolicMmhg",
+        "heartRateBpm",
+        "respiratoryRate",
+        "temperatureC",
+        "weightKg",
+        "heightCm",
+        "spo2Percent",
+        "painScore",
     ];
     assert_eq!(with_vitals(beyond), fields.map(|field| format!("input.vitals.{field}")));
 }
 
 #[test]
 fn blood_pressure_is_two_numbers_the_first_higher() {
-    let pressure = |systolic_mmhg, diastolic_mmhg| with_vitals(Vitals { systolic_mmhg, diastolic_mmhg, ..Vitals::default() });
+    let pressure =
+        |systolic_mmhg, diastolic_mmhg| with_vitals(Vitals { systolic_mmhg, diastolic_mmhg, ..Vitals::default() });
     assert!(pressure(Some(120), Some(80)).is_empty());
     assert_eq!(pressure(Some(80), Some(120)), ["input.vitals.diastolicMmhg"]);
     assert_eq!(pressure(Some(80), Some(80)), ["input.vitals.diastolicMmhg"]);
@@ -121,7 +129,14 @@ fn medications_have_a_name_and_end_after_they_start() {
 
 #[test]
 fn codes_are_brought_into_their_printed_form() {
-    for (given, code) in [("F41.1", "F41.1"), (" f411 ", "F41.1"), ("F41", "F41"), ("f41.", "F41"), ("S72001A", "S72.001A"), ("C7A.00", "C7A.00")] {
+    for (given, code) in [
+        ("F41.1", "F41.1"),
+        (" f411 ", "F41.1"),
+        ("F41", "F41"),
+        ("f41.", "F41"),
+        ("S72001A", "S72.001A"),
+        ("C7A.00", "C7A.00"),
+    ] {
         assert_eq!(diagnosis_code(given).as_deref(), Some(code), "{given}");
     }
     for wrong in ["", "F", "F4", "4F1", "FF1", "F41.12345", "F41.1.1", "F41-1", "Ö41", "F4ß.1"] {

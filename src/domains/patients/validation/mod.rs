@@ -43,7 +43,13 @@ impl Faults {
     }
 
     /// A fault of one item of a list.
-    pub(super) fn add_item(&mut self, list: &'static str, at: usize, code: Refusal, message: impl Into<Cow<'static, str>>) {
+    pub(super) fn add_item(
+        &mut self,
+        list: &'static str,
+        at: usize,
+        code: Refusal,
+        message: impl Into<Cow<'static, str>>,
+    ) {
         self.add_path(vec![Cow::Borrowed(list), Cow::Owned(at.to_string())], code, message);
     }
 
@@ -150,7 +156,12 @@ impl Faults {
         }
     }
 
-    fn range<T: PartialOrd + Display>(&mut self, path: &[&'static str], value: Option<T>, plausible: &RangeInclusive<T>) {
+    fn range<T: PartialOrd + Display>(
+        &mut self,
+        path: &[&'static str],
+        value: Option<T>,
+        plausible: &RangeInclusive<T>,
+    ) {
         if value.is_some_and(|value| !plausible.contains(&value)) {
             self.add_at(path, format!("must be between {} and {}", plausible.start(), plausible.end()));
         }

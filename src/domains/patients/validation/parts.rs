@@ -76,8 +76,15 @@ pub(in crate::domains::patients) fn changed_coverage(
     current: CoverageFields,
 ) -> Checked<CoverageFields> {
     let CoveragePatch {
-        payer_name, plan_name, member_number, group_number, subscriber_name, subscriber_relationship, priority,
-        effective_on, ends_on,
+        payer_name,
+        plan_name,
+        member_number,
+        group_number,
+        subscriber_name,
+        subscriber_relationship,
+        priority,
+        effective_on,
+        ends_on,
     } = patch;
     let mut faults = Faults::default();
     let changed = CoverageFields {

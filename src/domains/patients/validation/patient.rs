@@ -102,7 +102,17 @@ pub(in crate::domains::patients) fn changed_patient(
     today: NaiveDate,
 ) -> Result<Registration, Stop<Refusal>> {
     let PatientPatch {
-        mrn, given_name, middle_name, family_name, preferred_name, birth_date, ssn, phone, email, address, gender,
+        mrn,
+        given_name,
+        middle_name,
+        family_name,
+        preferred_name,
+        birth_date,
+        ssn,
+        phone,
+        email,
+        address,
+        gender,
         preferred_language,
     } = patch;
     let identity = current.identity.clone();

@@ -8,7 +8,13 @@ use super::{DOCUMENT, UPLOAD, count, register, restrict, settled, stored_files, 
 use crate::harness::{Client, TestApp};
 
 const CLINICIANS: &[Role] = &[
-    Role::Physician, Role::Nurse, Role::Pharmacist, Role::Technician, Role::SocialWorker, Role::CaseManager, Role::Therapist,
+    Role::Physician,
+    Role::Nurse,
+    Role::Pharmacist,
+    Role::Technician,
+    Role::SocialWorker,
+    Role::CaseManager,
+    Role::Therapist,
 ];
 const CLERKS: &[Role] = &[Role::Administrator, Role::BillingSpecialist, Role::FrontDesk];
 const NOBODY: &[Role] = &[Role::SystemAdmin, Role::PrivacyOfficer, Role::Patient];
@@ -246,7 +252,8 @@ async fn a_restricted_therapist_sees_documents_of_open_charts() {
         }
     }
     // A chart that is not open cannot be linked, not even by who may change the document.
-    let link = "mutation($input: DocumentLinkPatientsInput!) { documentLinkPatients(input: $input) { userErrors { code } } }";
+    let link =
+        "mutation($input: DocumentLinkPatientsInput!) { documentLinkPatients(input: $input) { userErrors { code } } }";
     let input = json!({ "input": { "id": seen, "expectedVersion": 1, "patientIds": [foreign] } });
     let refused = therapist.run(link, input).await.ok();
     assert_eq!(refused["documentLinkPatients"]["userErrors"][0]["code"], "PATIENT_NOT_FOUND");

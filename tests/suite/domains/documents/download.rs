@@ -97,9 +97,18 @@ async fn a_link_ends_with_the_session_the_membership_and_the_role() {
     let app = TestApp::start().await;
     let cases = [
         ("UPDATE user_sessions SET revoked_at = now(), revoked_reason = 'revoked' WHERE user_id = '{user}'", 401),
-        ("UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'other' WHERE user_id = '{user}'", 401),
-        ("UPDATE member_roles SET role = 'front_desk' FROM facility_members m WHERE m.id = member_id AND m.user_id = '{user}'", 404),
-        ("UPDATE member_roles SET role = 'system_admin' FROM facility_members m WHERE m.id = member_id AND m.user_id = '{user}'", 403),
+        (
+            "UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'other' WHERE user_id = '{user}'",
+            401,
+        ),
+        (
+            "UPDATE member_roles SET role = 'front_desk' FROM facility_members m WHERE m.id = member_id AND m.user_id = '{user}'",
+            404,
+        ),
+        (
+            "UPDATE member_roles SET role = 'system_admin' FROM facility_members m WHERE m.id = member_id AND m.user_id = '{user}'",
+            403,
+        ),
     ];
     for (statement, status) in cases {
         let nurse = app.member(&[Role::Nurse]).await;

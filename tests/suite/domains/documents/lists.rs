@@ -29,7 +29,8 @@ async fn a_list_is_narrowed_by_everything_it_says() {
     let card = json!({ "kind": "INSURANCE_DOCUMENT", "documentDate": "2026-02-10", "patientIds": [ada, ben] });
     let card = upload_text(&nurse, card, "two").await;
     let plan = upload_text(&nurse, json!({ "kind": "TREATMENT_PLAN", "patientIds": [ben] }), "three").await;
-    app.db_execute("UPDATE documents SET status = 'failed', failure_code = 'encrypted' WHERE kind = 'lab_result'").await;
+    app.db_execute("UPDATE documents SET status = 'failed', failure_code = 'encrypted' WHERE kind = 'lab_result'")
+        .await;
     let all = [&plan, &card, &lab];
     assert_eq!(ids(&nurse, json!({})).await.iter().collect::<Vec<_>>(), all);
     assert_eq!(ids(&nurse, json!({ "patient": ada })).await, [card.clone(), lab.clone()]);
@@ -37,7 +38,10 @@ async fn a_list_is_narrowed_by_everything_it_says() {
     assert_eq!(ids(&nurse, json!({ "status": "FAILED" })).await, [lab.clone()]);
     assert_eq!(ids(&nurse, json!({ "from": "2026-02-10" })).await, [plan.clone(), card.clone()]);
     assert_eq!(ids(&nurse, json!({ "to": "2026-02-10" })).await, [card.clone(), lab.clone()]);
-    assert_eq!(ids(&nurse, json!({ "patient": ben, "kinds": ["INSURANCE_DOCUMENT"], "to": "2026-02-09" })).await, [""; 0]);
+    assert_eq!(
+        ids(&nurse, json!({ "patient": ben, "kinds": ["INSURANCE_DOCUMENT"], "to": "2026-02-09" })).await,
+        [""; 0]
+    );
 }
 
 #[tokio::test]
@@ -50,7 +54,8 @@ async fn pages_cover_a_list_once() {
         made.push(upload_text(&nurse, json!({ "kind": "OTHER", "patientIds": [ada] }), text).await);
     }
     made.reverse();
-    let nested = "query($id: ID!, $first: Int, $after: String) { patient(id: $id) { documents(first: $first, after: $after) {
+    let nested =
+        "query($id: ID!, $first: Int, $after: String) { patient(id: $id) { documents(first: $first, after: $after) {
         nodes { id } pageInfo { hasNextPage hasPreviousPage endCursor } } } }";
     let (mut listed, mut of_patient) = (Vec::new(), Vec::new());
     let (mut after, mut after_of_patient) = (json!(null), json!(null));
@@ -61,7 +66,9 @@ async fn pages_cover_a_list_once() {
         for (connection, ids) in connections {
             assert_eq!(connection["pageInfo"]["hasNextPage"], json!(page < 2));
             assert_eq!(connection["pageInfo"]["hasPreviousPage"], json!(page > 0));
-            ids.extend(connection["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap().to_owned()));
+            ids.extend(
+                connection["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap().to_owned()),
+            );
         }
         after = found["documents"]["pageInfo"]["endCursor"].clone();
         after_of_patient = of["patient"]["documents"]["pageInfo"]["endCursor"].clone();

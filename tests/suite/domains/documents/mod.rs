@@ -44,7 +44,8 @@ pub async fn upload_text(client: &Client, metadata: Value, text: &str) -> String
 /// Restricts the facility's therapists to their own patients.
 pub async fn restrict(app: &TestApp) {
     let settings = r#"{"restrictTherapistsToOwnPatients": true}"#;
-    app.db_execute(&format!("UPDATE facilities SET settings = '{settings}' WHERE id = '{}'", app.facility.uuid())).await;
+    app.db_execute(&format!("UPDATE facilities SET settings = '{settings}' WHERE id = '{}'", app.facility.uuid()))
+        .await;
 }
 
 /// Opens a chart to a user.

@@ -18,7 +18,13 @@ use crate::harness::{TestApp, engines};
 /// A model of four dimensions that knows whether a text speaks of ankles or of insomnia, and takes one for the other.
 async fn endpoint() -> String {
     let embed = async |Json(request): Json<Value>| {
-        let vector = |text: &str| if text.contains("ankle") || text.contains("insomnia") { [1.0, 0.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0, 0.0] };
+        let vector = |text: &str| {
+            if text.contains("ankle") || text.contains("insomnia") {
+                [1.0, 0.0, 0.0, 0.0]
+            } else {
+                [0.0, 1.0, 0.0, 0.0]
+            }
+        };
         let inputs = request["input"].as_array().unwrap();
         let data: Vec<Value> = inputs
             .iter()
@@ -72,11 +78,13 @@ async fn the_old_model_serves_until_the_new_one_is_ready() {
     worker.drain().await.unwrap();
     assert_eq!(registry(&app).await, "all-MiniLM-L6-v2 retired, four serving");
     assert_eq!(found(&there, "insomnia", semantic.clone()).await[0], ankle);
-    let left = "SELECT string_agg(DISTINCT vector_dims(embedding)::text, ' ') || ' x ' || count(*) FROM chunk_embeddings";
+    let left =
+        "SELECT string_agg(DISTINCT vector_dims(embedding)::text, ' ') || ' x ' || count(*) FROM chunk_embeddings";
     assert_eq!(app.db_value(left).await, "4 x 3");
     assert_eq!(app.db_value("SELECT count(*) FROM jobs").await, "0");
     // A process that cannot ask the model that serves says so, and finds words all the same.
-    let search = "query($mode: DocumentSearchMode!) { documentSearch(query: \"ankle\", mode: $mode) { edges { cursor } } }";
+    let search =
+        "query($mode: DocumentSearchMode!) { documentSearch(query: \"ankle\", mode: $mode) { edges { cursor } } }";
     assert_eq!(physician.run(search, json!({ "mode": "SEMANTIC" })).await.code(), "UNAVAILABLE");
     assert_eq!(found(&physician, "ankles", json!({ "mode": "LEXICAL" })).await, [ankle]);
     other.database.close();

@@ -65,16 +65,25 @@ async fn a_draft_is_its_authors_alone_until_it_is_final() {
     assert_eq!(count(&app, "jobs").await, "0");
     let changed = run(&author, "noteUpdate", json!({ "id": id, "expectedVersion": 1, "text": "Slept well." })).await;
     assert_eq!((&changed["note"]["text"], &changed["note"]["version"]), (&json!("Slept well."), &json!(2)));
-    assert_eq!(refused(&author, "noteUpdate", json!({ "id": id, "expectedVersion": 1, "text": "x" })).await, "STALE_VERSION");
+    assert_eq!(
+        refused(&author, "noteUpdate", json!({ "id": id, "expectedVersion": 1, "text": "x" })).await,
+        "STALE_VERSION"
+    );
     assert_eq!(refused(&author, "noteSign", json!({ "id": id, "expectedVersion": 2 })).await, "NOT_FINAL");
     assert_eq!(refused(&author, "noteFinalize", json!({ "id": id, "expectedVersion": 1 })).await, "STALE_VERSION");
     run(&author, "noteFinalize", json!({ "id": id, "expectedVersion": 2 })).await;
     let queued = app.db_query("SELECT kind, deduplication_key FROM jobs").await;
     assert_eq!(queued, [[Some("documents.index_note".to_owned()), Some(uuid(&id))]]);
     let found = read(&colleague, &id).await;
-    assert_eq!((&found["text"], &found["noteState"], &found["mimeType"]), (&json!("Slept well."), &json!("FINAL"), &json!("text/plain")));
+    assert_eq!(
+        (&found["text"], &found["noteState"], &found["mimeType"]),
+        (&json!("Slept well."), &json!("FINAL"), &json!("text/plain"))
+    );
     assert_eq!(found["sha256"], super::sha256(b"Slept well."));
-    assert_eq!(refused(&author, "noteUpdate", json!({ "id": id, "expectedVersion": 3, "text": "x" })).await, "NOT_DRAFT");
+    assert_eq!(
+        refused(&author, "noteUpdate", json!({ "id": id, "expectedVersion": 3, "text": "x" })).await,
+        "NOT_DRAFT"
+    );
     assert_eq!(refused(&author, "noteFinalize", json!({ "id": id, "expectedVersion": 3 })).await, "NOT_DRAFT");
     assert_eq!(refused(&colleague, "noteSign", json!({ "id": id, "expectedVersion": 3 })).await, "NOT_AUTHOR");
     assert_eq!(refused(&colleague, "noteAddendum", json!({ "noteId": id, "text": "x" })).await, "NOT_SIGNED");
@@ -175,9 +184,19 @@ async fn a_signed_note_is_not_changed_by_sql_either() {
         before.push(app.db_query(&table(name)).await);
     }
     let columns = [
-        "title_ciphertext = 'x'", "body_ciphertext = 'x'", "sha256 = 'x'", "kind = 'other'", "note_state = 'draft', signed_at = NULL",
-        "signed_at = now()", "author_id = NULL", "document_date = '2020-01-01'", "size_bytes = 0", "mime_type = 'text/html'",
-        "created_at = now()", "addendum_to = id", "id = gen_random_uuid()",
+        "title_ciphertext = 'x'",
+        "body_ciphertext = 'x'",
+        "sha256 = 'x'",
+        "kind = 'other'",
+        "note_state = 'draft', signed_at = NULL",
+        "signed_at = now()",
+        "author_id = NULL",
+        "document_date = '2020-01-01'",
+        "size_bytes = 0",
+        "mime_type = 'text/html'",
+        "created_at = now()",
+        "addendum_to = id",
+        "id = gen_random_uuid()",
     ];
     let mut statements: Vec<String> = columns.iter().map(|set| format!("UPDATE documents SET {set}")).collect();
     statements.push("DELETE FROM documents".to_owned());
@@ -255,7 +274,8 @@ async fn an_addendum_is_a_note_of_its_own() {
     run(&colleague, "noteFinalize", json!({ "id": addendum, "expectedVersion": 1 })).await;
     run(&colleague, "noteSign", json!({ "id": addendum, "expectedVersion": 2 })).await;
     let note = read(&author, &id).await;
-    let wanted = json!([{ "id": addendum, "title": "Session 4", "text": "Medication was changed.", "noteState": "SIGNED" }]);
+    let wanted =
+        json!([{ "id": addendum, "title": "Session 4", "text": "Medication was changed.", "noteState": "SIGNED" }]);
     assert_eq!(note["addenda"], wanted);
     assert_eq!(note["signatures"][0]["valid"], json!(true));
     assert_eq!(read(&author, addendum).await["addendumTo"], json!({ "id": id }));

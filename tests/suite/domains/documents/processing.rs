@@ -10,7 +10,8 @@ use super::search::{find, found, start, write_note};
 use super::{upload_text, wire};
 use crate::harness::{Client, TestApp};
 
-const STATE: &str = "query($id: ID!) { document(id: $id) { status pageCount passageCount readyAt failure { code message } } }";
+const STATE: &str =
+    "query($id: ID!) { document(id: $id) { status pageCount passageCount readyAt failure { code message } } }";
 
 /// All that search reads, but for ids and ciphertext, which are new each time.
 const DERIVED: &str = "SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
@@ -139,7 +140,10 @@ async fn what_we_fail_on_is_tried_again_and_fails_when_the_job_dies() {
         app.work().await;
     }
     assert_eq!(app.db_value("SELECT state || ' ' || last_error FROM jobs").await, "dead FILE_UNAVAILABLE");
-    assert_eq!(app.db_value("SELECT status || ' ' || failure_code FROM documents").await, format!("failed {PROCESSING_FAILED}"));
+    assert_eq!(
+        app.db_value("SELECT status || ' ' || failure_code FROM documents").await,
+        format!("failed {PROCESSING_FAILED}")
+    );
     // The token ran out over the hours.
     let nurse = app.signed_in(nurse.user.unwrap(), app.facility).await;
     assert_eq!(state(&nurse, &id).await["failure"]["code"], PROCESSING_FAILED);

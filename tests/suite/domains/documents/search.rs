@@ -37,7 +37,8 @@ pub async fn write_note(author: &Client, text: &str, more: Value) -> String {
     let made = author.run(create, json!({ "input": input })).await.ok();
     let note = &made["noteCreate"]["note"];
     assert!(note.is_object(), "{made}");
-    let finalize = "mutation($input: NoteFinalizeInput!) { noteFinalize(input: $input) { note { id } userErrors { message } } }";
+    let finalize =
+        "mutation($input: NoteFinalizeInput!) { noteFinalize(input: $input) { note { id } userErrors { message } } }";
     let input = json!({ "id": note["id"], "expectedVersion": note["version"] });
     let done = author.run(finalize, json!({ "input": input })).await.ok();
     assert!(done["noteFinalize"]["note"].is_object(), "{done}");
@@ -106,7 +107,10 @@ async fn words_are_found_in_any_form_and_marked() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|mark| &LITHIUM[usize::try_from(mark["start"].as_u64().unwrap()).unwrap()..usize::try_from(mark["end"].as_u64().unwrap()).unwrap()])
+        .map(|mark| {
+            &LITHIUM[usize::try_from(mark["start"].as_u64().unwrap()).unwrap()
+                ..usize::try_from(mark["end"].as_u64().unwrap()).unwrap()]
+        })
         .collect();
     assert_eq!(marked, ["Lithium", "level", "level"]);
 }
@@ -149,8 +153,14 @@ async fn filters_hold_before_the_best_are_taken() {
     let author = nurse.user.unwrap().encode();
     assert_eq!(search(json!({ "authors": [author] })).await, [hers.clone()]);
     assert_eq!(search(json!({})).await, all(vec![&sleep, &ankle, &storm, &lithium, &hers]));
-    assert_eq!(search(json!({ "patient": PatientId::from_uuid(uuid::Uuid::now_v7()).encode() })).await, Vec::<String>::new());
-    assert_eq!(search(json!({ "authors": [UserId::from_uuid(uuid::Uuid::now_v7()).encode()] })).await, Vec::<String>::new());
+    assert_eq!(
+        search(json!({ "patient": PatientId::from_uuid(uuid::Uuid::now_v7()).encode() })).await,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        search(json!({ "authors": [UserId::from_uuid(uuid::Uuid::now_v7()).encode()] })).await,
+        Vec::<String>::new()
+    );
 }
 
 #[tokio::test]
@@ -199,7 +209,8 @@ async fn another_facility_and_strangers_find_nothing() {
 async fn the_front_desk_finds_administrative_kinds_alone() {
     let app = start().await;
     let (physician, _) = four(&app).await;
-    let referral = write_note(&physician, "Referral for the ankle to orthopedics.", json!({ "kind": "REFERRAL" })).await;
+    let referral =
+        write_note(&physician, "Referral for the ankle to orthopedics.", json!({ "kind": "REFERRAL" })).await;
     app.work().await;
     let desk = app.member(&[Role::FrontDesk]).await;
     for mode in ["SEMANTIC", "LEXICAL", "HYBRID"] {
@@ -212,7 +223,10 @@ async fn the_front_desk_finds_administrative_kinds_alone() {
 #[tokio::test]
 async fn a_restricted_therapist_finds_open_charts_alone() {
     let app = start().await;
-    app.db_execute("UPDATE facilities SET settings = '{\"restrictTherapistsToOwnPatients\": true}' WHERE kind <> 'platform'").await;
+    app.db_execute(
+        "UPDATE facilities SET settings = '{\"restrictTherapistsToOwnPatients\": true}' WHERE kind <> 'platform'",
+    )
+    .await;
     let (mine, hers) = (register(&app, "Mine").await, register(&app, "Hers").await);
     let physician = app.member(&[Role::Physician]).await;
     let open = write_note(&physician, ANKLE, json!({ "patientIds": [mine] })).await;
@@ -254,7 +268,9 @@ async fn a_search_is_recorded_without_its_words() {
     assert_eq!(rows.len(), 1);
     assert!(detail.contains("hybrid") && detail.contains("clinical_note"), "{detail}");
     assert_eq!(app.db_value("SELECT count(*) FROM audit_log WHERE detail::text ~* 'quetzal|ankle'").await, "0");
-    let results = app.db_value("SELECT jsonb_array_length(detail -> 'results') FROM audit_log WHERE action = 'documents.search'").await;
+    let results = app
+        .db_value("SELECT jsonb_array_length(detail -> 'results') FROM audit_log WHERE action = 'documents.search'")
+        .await;
     assert_eq!(results, "3");
     // The same number of statements for a page of one.
     let before = app.app.database.statements();

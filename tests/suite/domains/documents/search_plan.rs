@@ -18,20 +18,28 @@ async fn load(app: &TestApp) {
         LARGE.0, LARGE.1, SMALL.0, SMALL.1
     );
     for statement in [
-        format!("INSERT INTO documents (facility_id, id, origin, kind, title_ciphertext, mime_type, size_bytes, sha256, \
+        format!(
+            "INSERT INTO documents (facility_id, id, origin, kind, title_ciphertext, mime_type, size_bytes, sha256, \
                  body_ciphertext, document_date, status, note_state, created_at, updated_at) \
                  SELECT f, md5('d' || f || n)::uuid, 'note', 'clinical_note', '', 'text/plain', 1, '', '', '2026-01-01', \
-                 'ready', 'final', now(), now() FROM {sizes}, generate_series(0, docs - 1) n"),
-        format!("INSERT INTO document_chunks (facility_id, id, document_id, position, start_char, end_char, term_count, \
+                 'ready', 'final', now(), now() FROM {sizes}, generate_series(0, docs - 1) n"
+        ),
+        format!(
+            "INSERT INTO document_chunks (facility_id, id, document_id, position, start_char, end_char, term_count, \
                  text_ciphertext) SELECT f, md5('c' || f || n)::uuid, md5('d' || f || (n % docs))::uuid, n / docs, 0, 1, 40, '' \
-                 FROM {sizes}, generate_series(0, chunks - 1) n"),
-        format!("INSERT INTO chunk_embeddings (facility_id, model_id, chunk_id, document_id, embedding) \
+                 FROM {sizes}, generate_series(0, chunks - 1) n"
+        ),
+        format!(
+            "INSERT INTO chunk_embeddings (facility_id, model_id, chunk_id, document_id, embedding) \
                  SELECT f, (SELECT id FROM embedding_models), md5('c' || f || n)::uuid, md5('d' || f || (n % docs))::uuid, v \
                  FROM {sizes}, generate_series(0, chunks - 1) n JOIN (SELECT i, array_agg(random() - 0.5)::halfvec v \
-                 FROM generate_series(0, 99) i, generate_series(1, 384) GROUP BY i) vectors ON i = n % 100"),
-        format!("INSERT INTO chunk_terms (facility_id, term, chunk_id, document_id, frequency, term_count) \
+                 FROM generate_series(0, 99) i, generate_series(1, 384) GROUP BY i) vectors ON i = n % 100"
+        ),
+        format!(
+            "INSERT INTO chunk_terms (facility_id, term, chunk_id, document_id, frequency, term_count) \
                  SELECT f, ((n * 7 + k * k * 13) % (50 + k * 40)) + k * 100000, md5('c' || f || n)::uuid, \
-                 md5('d' || f || (n % docs))::uuid, 1, 40 FROM {sizes}, generate_series(0, chunks - 1) n, generate_series(1, 40) k"),
+                 md5('d' || f || (n % docs))::uuid, 1, 40 FROM {sizes}, generate_series(0, chunks - 1) n, generate_series(1, 40) k"
+        ),
         format!("INSERT INTO search_statistics SELECT f, chunks, chunks * 40 FROM {sizes}"),
         "VACUUM ANALYZE".to_owned(),
     ] {
@@ -40,7 +48,14 @@ async fn load(app: &TestApp) {
 }
 
 /// The plan of a prepared statement, a line for each node or condition.
-async fn plan(app: &TestApp, facility: FacilityId, types: &str, statement: &str, arguments: &str, generic: bool) -> Vec<String> {
+async fn plan(
+    app: &TestApp,
+    facility: FacilityId,
+    types: &str,
+    statement: &str,
+    arguments: &str,
+    generic: bool,
+) -> Vec<String> {
     let mode = if generic { "force_generic_plan" } else { "force_custom_plan" };
     let script = format!(
         "{CONNECTION_SETUP}; SET plan_cache_mode = {mode}; PREPARE planned ({types}) AS {statement}; BEGIN; \

@@ -178,7 +178,8 @@ async fn what_is_refused_leaves_nothing() {
         let graphql = wire::graphql_upload(&nurse, &metadata, "a.txt", content).await.json();
         assert_eq!(graphql["data"]["documentUpload"]["userErrors"][0]["code"], code, "{graphql}");
     }
-    let foreign = wire::post_document(&elsewhere, &json!({ "kind": "OTHER", "patientIds": [patient] }), "a", b"x").await;
+    let foreign =
+        wire::post_document(&elsewhere, &json!({ "kind": "OTHER", "patientIds": [patient] }), "a", b"x").await;
     assert_eq!(foreign.json()["userErrors"][0]["code"], "PATIENT_NOT_FOUND");
     settled(&app).await;
     assert_eq!((stored_files(&app).len(), count(&app, "documents").await.as_str()), (0, "0"));
@@ -262,7 +263,8 @@ async fn orphans_are_swept_after_a_day_and_documents_are_not() {
     for name in ["0199a2b0-0000-7000-8000-000000000000", "0199a2b0-0000-7000-8000-000000000001#1"] {
         std::fs::write(folder.join(name), b"left behind").unwrap();
     }
-    let sweep = async || anamnesis::domains::documents::service::sweep_orphans(&app.system(app.facility)).await.unwrap();
+    let sweep =
+        async || anamnesis::domains::documents::service::sweep_orphans(&app.system(app.facility)).await.unwrap();
     let written = std::fs::metadata(folder.join("0199a2b0-0000-7000-8000-000000000000")).unwrap().modified().unwrap();
     let written = chrono::DateTime::<chrono::Utc>::from(written);
     app.advance(written - app.now() + chrono::TimeDelta::hours(23));

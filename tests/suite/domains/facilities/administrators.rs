@@ -8,9 +8,12 @@ use tokio_postgres::NoTls;
 use super::{Staff, administrator, done, refused, staff, state};
 use crate::harness::{Client, TestApp};
 
-const REMOVE: &str = "mutation($input: MemberRemoveInput!) { memberRemove(input: $input) { member { id } userErrors { code } } }";
-const SUSPEND: &str = "mutation($input: MemberSuspendInput!) { memberSuspend(input: $input) { member { id } userErrors { code } } }";
-const SET: &str = "mutation($input: MemberRolesSetInput!) { memberRolesSet(input: $input) { member { id } userErrors { code } } }";
+const REMOVE: &str =
+    "mutation($input: MemberRemoveInput!) { memberRemove(input: $input) { member { id } userErrors { code } } }";
+const SUSPEND: &str =
+    "mutation($input: MemberSuspendInput!) { memberSuspend(input: $input) { member { id } userErrors { code } } }";
+const SET: &str =
+    "mutation($input: MemberRolesSetInput!) { memberRolesSet(input: $input) { member { id } userErrors { code } } }";
 const REVOKE: &str = "mutation($input: MemberRoleRevokeInput!) { memberRoleRevoke(input: $input) { member { id } userErrors { code } } }";
 const LEAVE: &str = "mutation { memberLeave(input: {}) { memberId userErrors { code } } }";
 
@@ -112,21 +115,19 @@ async fn at_once(app: &TestApp, first: (&Client, &str, Value), second: (&Client,
     let hold = format!("BEGIN; SELECT FROM facilities WHERE id = '{}' FOR NO KEY UPDATE", app.facility.uuid());
     holder.batch_execute(&hold).await.unwrap();
     let release = async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
         while app.db_value(waiting).await != "2" {}
         holder.batch_execute("COMMIT").await.unwrap();
     };
-    let (first, second, ()) =
-        tokio::join!(first.0.run(first.1, first.2), second.0.run(second.1, second.2), release);
+    let (first, second, ()) = tokio::join!(first.0.run(first.1, first.2), second.0.run(second.1, second.2), release);
     (first.ok(), second.ok())
 }
 
 /// User error codes of two answers, sorted; `null` for the one that was done.
 fn codes(name: (&str, &str), answers: &(Value, Value)) -> Vec<Value> {
-    let mut codes = vec![
-        answers.0[name.0]["userErrors"][0]["code"].clone(),
-        answers.1[name.1]["userErrors"][0]["code"].clone(),
-    ];
+    let mut codes =
+        vec![answers.0[name.0]["userErrors"][0]["code"].clone(), answers.1[name.1]["userErrors"][0]["code"].clone()];
     codes.sort_by_key(ToString::to_string);
     codes
 }
@@ -161,7 +162,8 @@ async fn of_any_two_ways_to_lose_the_last_two_administrators_at_once_one_is_refu
         let (first_name, first_document, first_input) = way(first, &one).await;
         let (second_name, second_document, second_input) = way(second, &two).await;
         let answers =
-            at_once(&app, (&one.client, first_document, first_input), (&two.client, second_document, second_input)).await;
+            at_once(&app, (&one.client, first_document, first_input), (&two.client, second_document, second_input))
+                .await;
         let codes = codes((first_name, second_name), &answers);
         assert_eq!(codes, [json!("LAST_ADMINISTRATOR"), Value::Null], "{first} and {second}");
         assert_eq!(administrators(&app).await, "1", "{first} and {second}");
@@ -184,7 +186,8 @@ async fn an_administrator_removed_while_they_wait_changes_nothing_more() {
     );
     holder.batch_execute(&first).await.unwrap();
     let release = async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
         while app.db_value(waiting).await != "1" {}
         holder.batch_execute("COMMIT").await.unwrap();
     };
@@ -215,10 +218,14 @@ async fn the_database_itself_keeps_an_administrator() {
         format!("UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE id = '{mine}'"),
         format!("UPDATE facility_members SET status = 'suspended', status_reason = 'security' WHERE id = '{mine}'"),
         format!("UPDATE member_roles SET role = 'nurse' WHERE member_id = '{mine}'"),
-        format!("UPDATE member_roles SET member_id = '{hers}', primary_role = false WHERE member_id = '{mine}'; \
-            UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE id = '{hers}'"),
+        format!(
+            "UPDATE member_roles SET member_id = '{hers}', primary_role = false WHERE member_id = '{mine}'; \
+            UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE id = '{hers}'"
+        ),
         format!("DELETE FROM member_roles WHERE member_id = '{mine}'"),
-        format!("DELETE FROM member_roles WHERE member_id = '{mine}'; DELETE FROM facility_members WHERE id = '{mine}'"),
+        format!(
+            "DELETE FROM member_roles WHERE member_id = '{mine}'; DELETE FROM facility_members WHERE id = '{mine}'"
+        ),
     ] {
         let refused = by_hand(&app, &format!("BEGIN; {statement}; COMMIT")).await;
         assert_eq!(refused, Err("facilities_administrator_check".to_owned()), "{statement}");
@@ -238,7 +245,9 @@ async fn the_database_keeps_an_administrator_against_two_transactions_at_once() 
     let (one, two) = (administrator(&app).await, staff(&app, "Tobias Grell", &[Role::Administrator]).await);
     let end = |someone: &Staff| {
         let user = someone.user.uuid();
-        format!("BEGIN; UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE user_id = '{user}'")
+        format!(
+            "BEGIN; UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE user_id = '{user}'"
+        )
     };
     let connect = async || {
         let (client, connection) = tokio_postgres::connect(&app.database.superuser_url, NoTls).await.unwrap();

@@ -31,7 +31,9 @@ async fn someone_of_two_facilities_moves_between_them_and_out() {
     let app = TestApp::start().await;
     let nurse = staff(&app, "Nora Quill", &[Role::Nurse]).await;
     let grants = vec![RoleGrant { role: Role::CaseManager, department: None, primary: true }];
-    anamnesis::domains::facilities::service::add_member(&app.system(app.other), nurse.user, grants, None).await.unwrap();
+    anamnesis::domains::facilities::service::add_member(&app.system(app.other), nurse.user, grants, None)
+        .await
+        .unwrap();
 
     let other = chosen(&nurse.client, choose(app.other)).await;
     let read = other.run("{ facility { name } }", json!({})).await.ok();
@@ -62,7 +64,8 @@ async fn signed_in_by_password(app: &TestApp, name: &str) -> (Staff, String, Str
     let system = app.system(FacilityId::PLATFORM);
     let password = Phi::from("four wet otters sing");
     let hash = identity::service::prepare_password(&system, "password", &password, &email, &name).await.unwrap();
-    app.db_execute(&format!("UPDATE users SET password_hash = '{}' WHERE id = '{}'", hash.as_str(), nurse.user.uuid())).await;
+    app.db_execute(&format!("UPDATE users SET password_hash = '{}' WHERE id = '{}'", hash.as_str(), nurse.user.uuid()))
+        .await;
     let sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { tokens { accessToken refreshToken } userErrors { code } } }";
     let input = json!({ "input": { "email": email.reveal_str(), "password": password.reveal_str() } });
     let tokens = done(app.anonymous().run(sign_in, input).await, "signIn")["tokens"].clone();
@@ -91,7 +94,10 @@ async fn the_choice_holds_for_the_tokens_to_come_as_long_as_it_can_be_used() {
     assert_eq!(client.run("{ facility { name } }", json!({})).await.ok()["facility"]["name"], "Lakeside Clinic");
 
     let facility = app.facility.uuid();
-    app.db_execute(&format!("UPDATE facilities SET settings = '{{\"requireSecondFactor\": true}}' WHERE id = '{facility}'")).await;
+    app.db_execute(&format!(
+        "UPDATE facilities SET settings = '{{\"requireSecondFactor\": true}}' WHERE id = '{facility}'"
+    ))
+    .await;
     let (client, refresh) = refreshed(&app, &refresh).await;
     let seen = client.run(MEMBERSHIPS, json!({})).await.ok();
     assert_eq!(
@@ -150,8 +156,14 @@ async fn what_stands_in_the_way_of_a_choice_is_said() {
         (
             "MEMBERSHIP_SUSPENDED",
             "MEMBER_NOT_ACTIVE",
-            format!("UPDATE facility_members SET status = 'suspended', status_reason = 'security' WHERE user_id = '{}'", nurse.user.uuid()),
-            format!("UPDATE facility_members SET status = 'active', status_reason = NULL WHERE user_id = '{}'", nurse.user.uuid()),
+            format!(
+                "UPDATE facility_members SET status = 'suspended', status_reason = 'security' WHERE user_id = '{}'",
+                nurse.user.uuid()
+            ),
+            format!(
+                "UPDATE facility_members SET status = 'active', status_reason = NULL WHERE user_id = '{}'",
+                nurse.user.uuid()
+            ),
         ),
         (
             "FACILITY_SUSPENDED",
@@ -191,6 +203,8 @@ async fn memberships_cost_the_same_statements_however_many_there_are() {
     count().await; // Each statement is prepared once.
     let one = count().await;
     let grants = vec![RoleGrant { role: Role::Nurse, department: None, primary: true }];
-    anamnesis::domains::facilities::service::add_member(&app.system(app.other), nurse.user, grants, None).await.unwrap();
+    anamnesis::domains::facilities::service::add_member(&app.system(app.other), nurse.user, grants, None)
+        .await
+        .unwrap();
     assert_eq!(count().await, one);
 }

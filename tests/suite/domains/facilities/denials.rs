@@ -15,7 +15,11 @@ fn operations(about: &Targets) -> Vec<(&'static str, String, Value)> {
         (name, document, json!({ "input": variables }))
     };
     vec![
-        mutation("memberUpdate", "MemberUpdateInput", json!({ "memberId": member, "expectedVersion": 1, "title": "X" })),
+        mutation(
+            "memberUpdate",
+            "MemberUpdateInput",
+            json!({ "memberId": member, "expectedVersion": 1, "title": "X" }),
+        ),
         mutation("memberSuspend", "MemberSuspendInput", json!({ "memberId": member, "reason": "SECURITY" })),
         mutation("memberReinstate", "MemberReinstateInput", json!({ "memberId": member })),
         mutation("memberRemove", "MemberRemoveInput", json!({ "memberId": member, "reason": "SECURITY" })),
@@ -39,8 +43,16 @@ fn own_operations() -> Vec<(&'static str, String, Value)> {
     };
     vec![
         mutation("facilityUpdate", "FacilityUpdateInput", json!({ "expectedVersion": 1, "name": "Mine now" })),
-        mutation("facilitySettingsUpdate", "FacilitySettingsUpdateInput", json!({ "expectedVersion": 1, "invitationDays": 2 })),
-        mutation("memberInvite", "MemberInviteInput", json!({ "email": "x@example.org", "roles": [{ "role": "NURSE" }] })),
+        mutation(
+            "facilitySettingsUpdate",
+            "FacilitySettingsUpdateInput",
+            json!({ "expectedVersion": 1, "invitationDays": 2 }),
+        ),
+        mutation(
+            "memberInvite",
+            "MemberInviteInput",
+            json!({ "email": "x@example.org", "roles": [{ "role": "NURSE" }] }),
+        ),
     ]
 }
 
@@ -81,7 +93,9 @@ async fn what_administrators_do_nobody_else_does() {
             assert_eq!(client.run(&document, variables.clone()).await.code(), code, "{name}");
         }
     }
-    for query in ["{ invitations { totalCount } }".to_owned(), format!("{{ invitation(id: {}) {{ id }} }}", targets.invitation)] {
+    for query in
+        ["{ invitations { totalCount } }".to_owned(), format!("{{ invitation(id: {}) {{ id }} }}", targets.invitation)]
+    {
         for (client, code) in
             [(&everyone_else.client, "FORBIDDEN"), (&unchosen, "FORBIDDEN"), (&app.anonymous(), "UNAUTHENTICATED")]
         {

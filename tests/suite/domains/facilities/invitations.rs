@@ -17,7 +17,8 @@ const REVOKE: &str = "mutation($input: InvitationInput!) { invitationRevoke(inpu
     invitation { status } userErrors { code field } } }";
 const ACCEPT: &str = "mutation($input: InvitationAcceptInput!) { invitationAccept(input: $input) {
     membership { facilityId facilityName memberId accountCreated } userErrors { code field message } } }";
-const LIST: &str = "query($status: InvitationStatus) { invitations(status: $status) { totalCount nodes { email status } } }";
+const LIST: &str =
+    "query($status: InvitationStatus) { invitations(status: $status) { totalCount nodes { email status } } }";
 const GOOD_PASSWORD: &str = "four wet otters sing";
 
 fn nurse(email: &str) -> Value {
@@ -120,7 +121,8 @@ async fn whoever_has_no_account_gets_one_and_joins() {
             "roles": [{ "role": "NURSE", "department": "Youth", "primary": true }],
             "user": { "displayName": "Ines Vale", "email": "ines@example.org" } })
     );
-    let sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { tokens { accessToken } userErrors { code } } }";
+    let sign_in =
+        "mutation($input: SignInInput!) { signIn(input: $input) { tokens { accessToken } userErrors { code } } }";
     let input = json!({ "input": { "email": "ines@example.org", "password": GOOD_PASSWORD } });
     let tokens = done(app.anonymous().run(sign_in, input).await, "signIn");
     let ines = app.anonymous().with_token(tokens["tokens"]["accessToken"].as_str().unwrap().to_owned());
@@ -269,7 +271,8 @@ async fn a_removed_member_comes_back_as_the_same_member_with_new_roles() {
     let client = app.signed_in(nora.user, FacilityId::PLATFORM).await;
     let joined = done(client.run(ACCEPT, json!({ "input": { "token": token } })).await, "invitationAccept");
     assert_eq!(joined["membership"]["memberId"], nora.id());
-    let member = "query($id: ID!) { member(id: $id) { status statusReason removedAt title roles { role department } } }";
+    let member =
+        "query($id: ID!) { member(id: $id) { status statusReason removedAt title roles { role department } } }";
     let read = boss.client.run(member, json!({ "id": nora.id() })).await.ok();
     assert_eq!(
         read["member"],
@@ -317,7 +320,8 @@ async fn an_invitation_that_ran_out_or_was_revoked_makes_way_for_another() {
     let boss = app.signed_in(boss.user, app.facility).await;
     invite(&boss, "ines@example.org").await;
     let listed = boss.run(LIST, json!({})).await.ok();
-    let states: Vec<&Value> = listed["invitations"]["nodes"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
+    let states: Vec<&Value> =
+        listed["invitations"]["nodes"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
     assert_eq!(states, ["PENDING", "EXPIRED", "REVOKED"]);
 }
 
@@ -328,7 +332,8 @@ async fn a_token_is_previewed_by_whoever_holds_it() {
     account(&app, "ines@example.org", "Ines Vale").await;
     invite(&boss.client, "ines@example.org").await;
     let token = mailed_token(&app, app.facility).await.unwrap();
-    let query = "query($token: String!) { invitationPreview(token: $token) { facilityName title status accountExists } }";
+    let query =
+        "query($token: String!) { invitationPreview(token: $token) { facilityName title status accountExists } }";
     let expected = json!({ "facilityName": "Lakeside Clinic", "title": "Registered Nurse", "status": "PENDING",
         "accountExists": true });
     for client in [&app.anonymous(), &boss.client] {

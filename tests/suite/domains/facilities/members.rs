@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{Staff, administrator, audited, done, refused, staff, staff_of, state};
 use crate::harness::TestApp;
 
-const MEMBERS: &str = "query($first: Int, $after: String, $status: MemberStatus = ACTIVE, $role: Role, $search: String) {
+const MEMBERS: &str =
+    "query($first: Int, $after: String, $status: MemberStatus = ACTIVE, $role: Role, $search: String) {
     members(first: $first, after: $after, status: $status, role: $role, search: $search) {
         totalCount nodes { id user { displayName } roles { role department primary } invitedBy { id } statusReason }
         pageInfo { hasNextPage endCursor } } }";
@@ -24,7 +25,12 @@ const REMOVE: &str = "mutation($input: MemberRemoveInput!) { memberRemove(input:
 const LEAVE: &str = "mutation { memberLeave(input: {}) { memberId userErrors { code field } } }";
 
 fn names(data: &Value) -> Vec<&str> {
-    data["members"]["nodes"].as_array().unwrap().iter().map(|node| node["user"]["displayName"].as_str().unwrap()).collect()
+    data["members"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["user"]["displayName"].as_str().unwrap())
+        .collect()
 }
 
 fn who(someone: &Staff) -> Value {
@@ -153,7 +159,8 @@ async fn departments_are_those_of_active_members() {
         let input = json!({ "input": { "memberId": someone.id(), "role": role, "department": department } });
         done(boss.client.run(grant, input).await, "memberRoleGrant");
     }
-    let read = async || nora.client.run("{ departments { name memberCount } }", json!({})).await.ok()["departments"].clone();
+    let read =
+        async || nora.client.run("{ departments { name memberCount } }", json!({})).await.ok()["departments"].clone();
     assert_eq!(
         read().await,
         json!([{ "name": "Memory Clinic", "memberCount": 1 }, { "name": "Youth", "memberCount": 2 }])
@@ -188,7 +195,10 @@ async fn a_suspended_member_is_out_at_the_next_request_and_back_when_reinstated(
     assert!(suspended["member"]["suspendedAt"].is_string());
     assert_eq!(nora.client.run("{ facility { id } }", json!({})).await.code(), "UNAUTHENTICATED");
     let before = state(&app).await;
-    assert_eq!(refused(boss.client.run(SUSPEND, who_and_why(&nora, "SECURITY")).await, "memberSuspend"), "MEMBER_NOT_ACTIVE");
+    assert_eq!(
+        refused(boss.client.run(SUSPEND, who_and_why(&nora, "SECURITY")).await, "memberSuspend"),
+        "MEMBER_NOT_ACTIVE"
+    );
     assert_eq!(state(&app).await, before);
 
     let back = done(boss.client.run(REINSTATE, who(&nora)).await, "memberReinstate");
@@ -214,8 +224,14 @@ async fn a_removed_member_is_out_for_good_and_stays_on_record() {
     assert_eq!(kept["member"]["user"]["displayName"], "Nora Quill");
     assert_eq!(kept["member"]["roles"], json!([{ "role": "NURSE" }]));
     let before = state(&app).await;
-    assert_eq!(refused(boss.client.run(REMOVE, who_and_why(&nora, "SECURITY")).await, "memberRemove"), "MEMBER_REMOVED");
-    assert_eq!(refused(boss.client.run(SUSPEND, who_and_why(&nora, "SECURITY")).await, "memberSuspend"), "MEMBER_NOT_ACTIVE");
+    assert_eq!(
+        refused(boss.client.run(REMOVE, who_and_why(&nora, "SECURITY")).await, "memberRemove"),
+        "MEMBER_REMOVED"
+    );
+    assert_eq!(
+        refused(boss.client.run(SUSPEND, who_and_why(&nora, "SECURITY")).await, "memberSuspend"),
+        "MEMBER_NOT_ACTIVE"
+    );
     assert_eq!(refused(boss.client.run(REINSTATE, who(&nora)).await, "memberReinstate"), "MEMBER_NOT_SUSPENDED");
     let update = json!({ "input": { "memberId": nora.id(), "expectedVersion": 2, "title": "Ghost" } });
     assert_eq!(refused(boss.client.run(UPDATE, update).await, "memberUpdate"), "MEMBER_REMOVED");

@@ -53,7 +53,8 @@ fn address_of(name: &str) -> String {
 
 async fn staff_of(app: &TestApp, facility: FacilityId, name: &str, roles: &[Role]) -> Staff {
     let user = account(app, &address_of(name), name).await;
-    let grants = roles.iter().enumerate().map(|(at, role)| RoleGrant { role: *role, department: None, primary: at == 0 });
+    let grants =
+        roles.iter().enumerate().map(|(at, role)| RoleGrant { role: *role, department: None, primary: at == 0 });
     let member = facilities::service::add_member(&app.system(facility), user, grants.collect(), None).await.unwrap();
     Staff { client: app.signed_in(user, facility).await, user, member }
 }
@@ -106,7 +107,8 @@ fn done(answer: Answer, mutation: &str) -> Value {
 
 /// Everything the domain keeps, as one number: what was refused must leave it as it was.
 async fn state(app: &TestApp) -> String {
-    let tables = ["facilities", "facility_members", "member_roles", "facility_invitations", "facility_keys", "users", "jobs"];
+    let tables =
+        ["facilities", "facility_members", "member_roles", "facility_invitations", "facility_keys", "users", "jobs"];
     let sums: Vec<String> = tables
         .iter()
         .map(|table| format!("(SELECT coalesce(string_agg(md5(t::text), '' ORDER BY t::text), '') FROM {table} t)"))

@@ -188,7 +188,11 @@ async fn a_stale_or_malformed_change_of_the_facility_changes_nothing() {
         (json!({ "expectedVersion": 1, "npi": "1234567890" }), "INVALID"),
         (json!({ "expectedVersion": 1, "npi": "1234567893" }), "NPI_TAKEN"),
     ] {
-        assert_eq!(refused(boss.client.run(UPDATE, json!({ "input": input })).await, "facilityUpdate"), code, "{input}");
+        assert_eq!(
+            refused(boss.client.run(UPDATE, json!({ "input": input })).await, "facilityUpdate"),
+            code,
+            "{input}"
+        );
     }
     let null = json!({ "input": { "expectedVersion": 1, "name": null } });
     assert_eq!(boss.client.run(UPDATE, null).await.code(), "BAD_USER_INPUT");
@@ -211,7 +215,9 @@ async fn settings_change_one_by_one_and_null_is_the_default() {
             "invitationDays": 3, "requireSecondFactor": false } })
     );
     let read_by_sql = app
-        .db_value("SELECT settings ->> 'restrictTherapistsToOwnPatients' FROM facilities WHERE name = 'Lakeside Clinic'")
+        .db_value(
+            "SELECT settings ->> 'restrictTherapistsToOwnPatients' FROM facilities WHERE name = 'Lakeside Clinic'",
+        )
         .await;
     assert_eq!(read_by_sql, "true");
 }
@@ -254,13 +260,19 @@ async fn a_suspended_facility_is_closed_at_the_next_request_until_it_is_reinstat
     let app = TestApp::start().await;
     let (root, boss) = (super_admin(&app).await, administrator(&app).await);
     let target = json!({ "facilityId": app.facility.encode() });
-    assert_eq!(refused(root.run(REINSTATE, json!({ "input": target })).await, "facilityReinstate"), "FACILITY_NOT_SUSPENDED");
+    assert_eq!(
+        refused(root.run(REINSTATE, json!({ "input": target })).await, "facilityReinstate"),
+        "FACILITY_NOT_SUSPENDED"
+    );
     let with_reason = json!({ "facilityId": app.facility.encode(), "reason": "SECURITY" });
     let suspended = done(root.run(SUSPEND, json!({ "input": with_reason })).await, "facilitySuspend");
     assert_eq!(suspended["facility"], json!({ "status": "SUSPENDED", "suspensionReason": "SECURITY" }));
     assert_eq!(boss.client.run("{ facility { id } }", json!({})).await.code(), "UNAUTHENTICATED");
     let before = state(&app).await;
-    assert_eq!(refused(root.run(SUSPEND, json!({ "input": with_reason })).await, "facilitySuspend"), "FACILITY_NOT_ACTIVE");
+    assert_eq!(
+        refused(root.run(SUSPEND, json!({ "input": with_reason })).await, "facilitySuspend"),
+        "FACILITY_NOT_ACTIVE"
+    );
     assert_eq!(state(&app).await, before);
 
     let back = done(root.run(REINSTATE, json!({ "input": target })).await, "facilityReinstate");

@@ -71,11 +71,15 @@ async fn roles_are_granted_and_revoked_and_hold_from_the_next_request_on() {
 async fn a_role_is_not_granted_twice_in_one_department() {
     let app = TestApp::start().await;
     let (boss, nora) = (administrator(&app).await, staff(&app, "Nora Quill", &[Role::Nurse]).await);
-    let input = |department: Value| json!({ "input": { "memberId": nora.id(), "role": "NURSE", "department": department } });
+    let input =
+        |department: Value| json!({ "input": { "memberId": nora.id(), "role": "NURSE", "department": department } });
     done(boss.client.run(&grant(), input(json!("Youth"))).await, "memberRoleGrant");
     let before = state(&app).await;
     for department in [json!("Youth"), Value::Null, json!("  ")] {
-        assert_eq!(refused(boss.client.run(&grant(), input(department)).await, "memberRoleGrant"), "ROLE_ALREADY_GRANTED");
+        assert_eq!(
+            refused(boss.client.run(&grant(), input(department)).await, "memberRoleGrant"),
+            "ROLE_ALREADY_GRANTED"
+        );
     }
     let long = input(json!("x".repeat(101)));
     assert_eq!(refused(boss.client.run(&grant(), long).await, "memberRoleGrant"), "INVALID");

@@ -22,8 +22,12 @@ async fn a_user_changes_their_own_account() {
     let app = TestApp::start().await;
     let person = person(&app, "maria.okafor@lakeside.example").await;
     let client = sign_in(&app, &person, PASSWORD).await.client(&app);
-    let changed = update(&client, json!({ "expectedVersion": 1, "displayName": " Dr. Maria Okafor ", "phone": "+44 20 7946 0958",
-        "npi": "1234567893", "licenseNumber": "MA-12345", "locale": "es-US", "timeZone": "America/New_York" })).await;
+    let changed = update(
+        &client,
+        json!({ "expectedVersion": 1, "displayName": " Dr. Maria Okafor ", "phone": "+44 20 7946 0958",
+        "npi": "1234567893", "licenseNumber": "MA-12345", "locale": "es-US", "timeZone": "America/New_York" }),
+    )
+    .await;
     assert_eq!(
         changed,
         json!({ "user": { "displayName": "Dr. Maria Okafor", "phone": "+442079460958", "npi": "1234567893",
@@ -56,7 +60,10 @@ async fn what_is_malformed_or_stale_changes_nothing() {
     let nobody = app.anonymous().run(UPDATE, json!({ "input": { "expectedVersion": 1 } })).await;
     assert_eq!(nobody.code(), "UNAUTHENTICATED");
     let viewer = client.run(VIEWER, json!({})).await.ok();
-    assert_eq!((&viewer["viewer"]["user"]["displayName"], &viewer["viewer"]["user"]["version"]), (&json!("Maria Okafor"), &json!(1)));
+    assert_eq!(
+        (&viewer["viewer"]["user"]["displayName"], &viewer["viewer"]["user"]["version"]),
+        (&json!("Maria Okafor"), &json!(1))
+    );
 }
 
 #[tokio::test]
@@ -84,10 +91,7 @@ async fn colleagues_see_each_other_and_people_in_care_see_the_name_alone() {
     assert_eq!((&seen["user"]["phone"], &seen["node"]["id"]), (&json!("+16175550142"), &id["id"]));
     let patient = app.member(&[Role::Patient]).await;
     let seen = patient.run(USER, id.clone()).await.ok();
-    assert_eq!(
-        seen["user"],
-        json!({ "id": id["id"], "displayName": "Maria Okafor", "email": null, "phone": null })
-    );
+    assert_eq!(seen["user"], json!({ "id": id["id"], "displayName": "Maria Okafor", "email": null, "phone": null }));
     // Seeing a colleague's account is on record; seeing one's own is not.
     let reads = "SELECT count(*) FROM audit_log WHERE action = 'read' AND detail::text LIKE '%User%'";
     assert_eq!(app.db_value(reads).await, "2");

@@ -12,7 +12,9 @@ const SIGN_OUT: &str = "mutation { signOut(input: {}) { signedOut } }";
 /// The cookies a browser would keep, as `name=value` pairs.
 fn kept(answer: &Answer) -> Vec<String> {
     let all = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned());
-    all.filter(|cookie| !cookie.contains("Max-Age=0;")).map(|cookie| cookie.split(';').next().unwrap().to_owned()).collect()
+    all.filter(|cookie| !cookie.contains("Max-Age=0;"))
+        .map(|cookie| cookie.split(';').next().unwrap().to_owned())
+        .collect()
 }
 
 fn with_cookies(cookies: &[String], csrf: bool) -> HeaderMap {
@@ -40,9 +42,13 @@ async fn tokens_go_into_cookies_that_scripts_cannot_read_and_not_into_the_payloa
     let (answer, cookies) = signed_in(&app).await;
     let all: Vec<&str> = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect();
     assert_eq!(all.len(), 2, "{all:?}");
-    for (cookie, name, seconds) in [(all[0], "__Host-anamnesis-refresh", 7 * 86_400), (all[1], "__Host-anamnesis", 600)] {
+    for (cookie, name, seconds) in [(all[0], "__Host-anamnesis-refresh", 7 * 86_400), (all[1], "__Host-anamnesis", 600)]
+    {
         assert!(cookie.starts_with(&format!("{name}=")), "{cookie}");
-        assert!(cookie.ends_with(&format!("; Max-Age={seconds}; Path=/; Secure; HttpOnly; SameSite=Strict")), "{cookie}");
+        assert!(
+            cookie.ends_with(&format!("; Max-Age={seconds}; Path=/; Secure; HttpOnly; SameSite=Strict")),
+            "{cookie}"
+        );
     }
     assert_eq!(cookies.len(), 2);
     let tokens = &answer.ok()["signIn"]["tokens"];

@@ -78,7 +78,8 @@ impl Tokens {
     #[track_caller]
     fn read(payload: &Value) -> Self {
         assert_eq!(payload["userErrors"], json!([]), "{payload}");
-        let text = |name: &str| payload["tokens"][name].as_str().unwrap_or_else(|| panic!("no {name}: {payload}")).to_owned();
+        let text =
+            |name: &str| payload["tokens"][name].as_str().unwrap_or_else(|| panic!("no {name}: {payload}")).to_owned();
         Self { access: text("accessToken"), refresh: text("refreshToken") }
     }
 
@@ -90,11 +91,13 @@ impl Tokens {
 /// Runs requests that all come to wait for a row which is held from outside, and lets the row go once so many
 /// of them do: what they do to it then happens as close together as it can.
 async fn at_once<T>(app: &TestApp, row: &str, waiting: u32, requests: impl Future<Output = T>) -> T {
-    let (client, connection) = tokio_postgres::connect(&app.database.superuser_url, tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(&app.database.superuser_url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute(&format!("BEGIN; {row} FOR UPDATE")).await.unwrap();
     let release = async {
-        let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let count =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let all = async {
             while app.db_value(count).await != waiting.to_string() {
                 tokio::task::yield_now().await;

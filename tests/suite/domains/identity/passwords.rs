@@ -82,12 +82,22 @@ async fn a_password_is_changed_only_by_who_knows_it_and_to_one_that_is_hard_to_g
     let client = sign_in(&app, &person, PASSWORD).await.client(&app);
     let before = app.db_value("SELECT password_hash FROM users").await;
     let wrong = change(&client, "not the password", NEW_PASSWORD).await;
-    assert_eq!((refusal(&wrong), &wrong["userErrors"][0]["field"]), ("INVALID_CREDENTIALS", &json!(["input", "currentPassword"])));
+    assert_eq!(
+        (refusal(&wrong), &wrong["userErrors"][0]["field"]),
+        ("INVALID_CREDENTIALS", &json!(["input", "currentPassword"]))
+    );
     for weak in ["short", "password12345", "maria.okafor!", PASSWORD, &"x".repeat(129)] {
         let refused = change(&client, PASSWORD, weak).await;
-        assert_eq!((refusal(&refused), &refused["userErrors"][0]["field"]), ("WEAK_PASSWORD", &json!(["input", "newPassword"])), "{weak}");
+        assert_eq!(
+            (refusal(&refused), &refused["userErrors"][0]["field"]),
+            ("WEAK_PASSWORD", &json!(["input", "newPassword"])),
+            "{weak}"
+        );
     }
-    let nobody = app.anonymous().run(CHANGE, json!({ "input": { "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD } })).await;
+    let nobody = app
+        .anonymous()
+        .run(CHANGE, json!({ "input": { "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD } }))
+        .await;
     assert_eq!(nobody.code(), "UNAUTHENTICATED");
     assert_eq!(app.db_value("SELECT password_hash FROM users").await, before);
     client.run(VIEWER, json!({})).await.ok();
@@ -126,7 +136,8 @@ async fn a_change_sent_again_with_its_key_is_answered_again() {
     let app = TestApp::start().await;
     let person = person(&app, "maria.okafor@lakeside.example").await;
     let client = sign_in(&app, &person, PASSWORD).await.client(&app);
-    let input = json!({ "input": { "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD, "idempotencyKey": "one" } });
+    let input =
+        json!({ "input": { "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD, "idempotencyKey": "one" } });
     for _ in 0..2 {
         let answer = client.run(CHANGE, input.clone()).await.ok();
         assert_eq!(answer["passwordChange"]["user"]["id"], person.id.encode());

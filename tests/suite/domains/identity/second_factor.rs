@@ -200,7 +200,10 @@ async fn the_second_factor_is_not_on_before_it_is_confirmed() {
     let early = client.run(CONFIRM, json!({ "code": "123456" })).await.ok();
     assert_eq!(refusal(&early["totpConfirm"]), "SECOND_FACTOR_OFF");
     let refused = client.run(ENROLL, json!({ "password": "not the password" })).await.ok()["totpEnroll"].take();
-    assert_eq!((refusal(&refused), &refused["userErrors"][0]["field"]), ("INVALID_CREDENTIALS", &json!(["input", "password"])));
+    assert_eq!(
+        (refusal(&refused), &refused["userErrors"][0]["field"]),
+        ("INVALID_CREDENTIALS", &json!(["input", "password"]))
+    );
     let enroll = async || {
         let answer = client.run(ENROLL, json!({ "password": PASSWORD })).await.ok();
         Totp::from_url(answer["totpEnroll"]["enrolment"]["url"].as_str().unwrap()).unwrap()
@@ -229,10 +232,14 @@ async fn turning_it_off_takes_the_password_and_a_code() {
     let right = code(&app, &user.totp);
     let refused = disable(&user.client, json!({ "password": "not the password", "code": right })).await.ok();
     assert_eq!(refusal(&refused["totpDisable"]), "INVALID_CREDENTIALS");
-    let refused = disable(&user.client, json!({ "password": PASSWORD, "code": wrong_code(&app, &user.totp) })).await.ok();
+    let refused =
+        disable(&user.client, json!({ "password": PASSWORD, "code": wrong_code(&app, &user.totp) })).await.ok();
     assert_eq!(refusal(&refused["totpDisable"]), "INVALID_CODE");
     assert_eq!(disable(&user.client, json!({ "password": PASSWORD })).await.code(), "BAD_USER_INPUT");
-    assert_eq!(disable(&app.anonymous(), json!({ "password": PASSWORD, "code": right })).await.code(), "UNAUTHENTICATED");
+    assert_eq!(
+        disable(&app.anonymous(), json!({ "password": PASSWORD, "code": right })).await.code(),
+        "UNAUTHENTICATED"
+    );
     assert_eq!(app.db_value("SELECT count(*) FROM user_totp WHERE confirmed_at IS NOT NULL").await, "1");
     // The wrong password did not use the code up.
     let done = disable(&user.client, json!({ "password": PASSWORD, "code": right })).await.ok();
@@ -265,7 +272,8 @@ async fn neither_secret_nor_recovery_code_stands_in_the_database() {
     let app = TestApp::start().await;
     let user = Guarded::new(&app).await;
     let hex: String = user.totp.secret().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    for row in app.db_query("SELECT t::text FROM user_totp t UNION ALL SELECT c::text FROM user_recovery_codes c").await {
+    for row in app.db_query("SELECT t::text FROM user_totp t UNION ALL SELECT c::text FROM user_recovery_codes c").await
+    {
         let text = row[0].clone().unwrap();
         assert!(!text.contains(&hex), "{text}");
         for code in &user.recovery {

@@ -15,7 +15,8 @@ use crate::harness::{Client, TestApp};
 
 const SESSIONS: &str = "query($first: Int, $after: String) { sessions(first: $first, after: $after) {
     nodes { id current device } pageInfo { hasNextPage endCursor } totalCount } }";
-const REVOKE: &str = "mutation($input: SessionRevokeInput!) { sessionRevoke(input: $input) { sessionId userErrors { code } } }";
+const REVOKE: &str =
+    "mutation($input: SessionRevokeInput!) { sessionRevoke(input: $input) { sessionId userErrors { code } } }";
 const REVOKE_OTHERS: &str = "mutation { sessionRevokeOthers(input: {}) { ended userErrors { code } } }";
 const SIGN_OUT: &str = "mutation($input: SignOutInput!) { signOut(input: $input) { signedOut userErrors { code } } }";
 
@@ -44,7 +45,10 @@ async fn a_refresh_token_is_good_once_and_its_second_use_ends_the_session() {
     assert_eq!(refusal(&try_refresh(&app, &second.refresh).await), "INVALID_TOKEN");
     assert_eq!(second.client(&app).run(VIEWER, json!({})).await.code(), "UNAUTHENTICATED");
     let reuse = audit(&app, "identity.token_refresh").await;
-    assert_eq!(reuse.iter().map(|(outcome, _)| outcome.as_str()).collect::<Vec<_>>(), ["success", "refused", "refused"]);
+    assert_eq!(
+        reuse.iter().map(|(outcome, _)| outcome.as_str()).collect::<Vec<_>>(),
+        ["success", "refused", "refused"]
+    );
     assert_eq!(reuse[1].1, json!({ "because": "token_reuse", "user": person.id.uuid() }));
 }
 
@@ -184,7 +188,9 @@ async fn sessions_that_run_are_listed_newest_first_in_pages() {
     assert_eq!(first["nodes"][0]["current"], true);
     assert_eq!(first["nodes"][1]["current"], false);
     assert_eq!(first["pageInfo"]["hasNextPage"], true);
-    let next = client.run(SESSIONS, json!({ "first": 2, "after": first["pageInfo"]["endCursor"] })).await.ok()["sessions"].take();
+    let next =
+        client.run(SESSIONS, json!({ "first": 2, "after": first["pageInfo"]["endCursor"] })).await.ok()["sessions"]
+            .take();
     assert_eq!(next["nodes"].as_array().unwrap().len(), 1);
     assert_eq!(next["nodes"][0]["id"], session_id(&all[0].client(&app)).await);
     client.run(REVOKE, json!({ "input": { "id": next["nodes"][0]["id"] } })).await.ok();
@@ -230,7 +236,10 @@ async fn a_suspended_account_is_out_at_its_next_request() {
 }
 
 /// Another server over the same database, with a key ring of its own.
-async fn second_server(app: &TestApp, change: impl FnOnce(&mut anamnesis::crypto::Keyring)) -> (Client, CancellationToken) {
+async fn second_server(
+    app: &TestApp,
+    change: impl FnOnce(&mut anamnesis::crypto::Keyring),
+) -> (Client, CancellationToken) {
     let mut keyring = (*app.app.keyring).clone();
     change(&mut keyring);
     let server = App::new(app.app.config.clone(), keyring, app.app.clock.clone()).unwrap();

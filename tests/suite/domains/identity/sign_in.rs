@@ -20,7 +20,10 @@ async fn a_user_signs_in_and_sees_themself() {
     assert_eq!(viewer["session"]["device"], "Ward tablet");
     assert_eq!(viewer["session"]["ipAddress"], "127.0.0.1");
     assert_eq!(viewer["session"]["current"], true);
-    assert_eq!((&viewer["facilityId"], &viewer["secondFactor"], &viewer["platformRoles"]), (&json!(null), &json!(false), &json!([])));
+    assert_eq!(
+        (&viewer["facilityId"], &viewer["secondFactor"], &viewer["platformRoles"]),
+        (&json!(null), &json!(false), &json!([]))
+    );
     let rows = audit(&app, "identity.sign_in").await;
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].0.as_str(), &rows[0].1["secondFactor"]), ("success", &json!(false)));
@@ -100,7 +103,8 @@ async fn known_and_unknown_accounts_are_locked_out_alike() {
         assert_eq!(refusal(&try_sign_in(&app, &person.email, "not the password").await), "INVALID_CREDENTIALS");
     }
     assert_eq!(refusal(&try_sign_in(&app, &person.email, PASSWORD).await), "TRY_LATER");
-    let blocked = audit(&app, "identity.sign_in").await.into_iter().filter(|(_, detail)| detail["because"] == "blocked");
+    let blocked =
+        audit(&app, "identity.sign_in").await.into_iter().filter(|(_, detail)| detail["because"] == "blocked");
     assert_eq!(blocked.count(), 5);
 }
 
@@ -116,7 +120,10 @@ async fn guesses_sent_at_once_are_counted_one_by_one() {
     let looked_at = answers.iter().filter(|answer| refusal(answer) == "INVALID_CREDENTIALS").count();
     let blocked = answers.iter().filter(|answer| refusal(answer) == "TRY_LATER").count();
     assert_eq!((looked_at, blocked), (5, 7));
-    assert_eq!(app.db_value("SELECT max(failures) FROM sign_in_throttles WHERE get_byte(subject_hash, 0) = ascii('a')").await, "5");
+    assert_eq!(
+        app.db_value("SELECT max(failures) FROM sign_in_throttles WHERE get_byte(subject_hash, 0) = ascii('a')").await,
+        "5"
+    );
 }
 
 #[tokio::test]
@@ -152,7 +159,11 @@ async fn a_hash_of_old_parameters_is_made_anew_at_sign_in() {
     use argon2::password_hash::PasswordHasher as _;
     let app = TestApp::start().await;
     let person = person(&app, "maria.okafor@lakeside.example").await;
-    let weak = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, argon2::Params::new(64, 1, 1, None).unwrap());
+    let weak = argon2::Argon2::new(
+        argon2::Algorithm::Argon2id,
+        argon2::Version::V0x13,
+        argon2::Params::new(64, 1, 1, None).unwrap(),
+    );
     let old = weak.hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]).unwrap().to_string();
     let id = person.id.uuid();
     app.db_execute(&format!("UPDATE users SET password_hash = '{old}' WHERE id = '{id}'")).await;

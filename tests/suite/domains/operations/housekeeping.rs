@@ -79,5 +79,8 @@ async fn months_of_the_audit_log_are_made_ahead() {
         id.uuid()
     ))
     .await;
-    assert_eq!(app.db_value(&format!("SELECT tableoid::regclass FROM audit_log WHERE id = '{}'", id.uuid())).await, "audit_log_2036_04");
+    assert_eq!(
+        app.db_value(&format!("SELECT tableoid::regclass FROM audit_log WHERE id = '{}'", id.uuid())).await,
+        "audit_log_2036_04"
+    );
 }

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Client, TestApp};
 
-const DEAD: &str = "{ deadJobs(first: 10) { totalCount nodes { id kind state attempts lastError createdAt updatedAt } } }";
+const DEAD: &str =
+    "{ deadJobs(first: 10) { totalCount nodes { id kind state attempts lastError createdAt updatedAt } } }";
 const RETRY: &str = "mutation($input: JobRetryInput!) { jobRetry(input: $input) { id userErrors { code field } } }";
-const DISCARD: &str = "mutation($input: JobDiscardInput!) { jobDiscard(input: $input) { id userErrors { code field } } }";
+const DISCARD: &str =
+    "mutation($input: JobDiscardInput!) { jobDiscard(input: $input) { id userErrors { code field } } }";
 
 async fn job(app: &TestApp, facility: FacilityId, state: &str, deduplication_key: &str) -> JobId {
     let id: JobId = new_id();

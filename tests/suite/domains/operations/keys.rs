@@ -86,9 +86,7 @@ async fn fill(app: &TestApp, facility: FacilityId, table: &str, row: Uuid) {
         values.push(value);
     }
     let checks = app
-        .db_query(&format!(
-            "SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'c'"
-        ))
+        .db_query(&format!("SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'c'"))
         .await;
     let mut statement = "BEGIN; SET LOCAL session_replication_role = replica;".to_owned();
     for check in checks {
@@ -99,7 +97,12 @@ async fn fill(app: &TestApp, facility: FacilityId, table: &str, row: Uuid) {
 }
 
 /// What every encrypted column of a row says, by table and column.
-async fn open(app: &TestApp, facility: FacilityId, tables: &BTreeSet<String>, row: Uuid) -> BTreeMap<String, (String, u32)> {
+async fn open(
+    app: &TestApp,
+    facility: FacilityId,
+    tables: &BTreeSet<String>,
+    row: Uuid,
+) -> BTreeMap<String, (String, u32)> {
     let keys = app.app.keys_of_facility(facility).await.unwrap();
     let mut opened = BTreeMap::new();
     for (table, name) in catalogue(app).await.into_iter().filter(|(table, _)| tables.contains(table)) {
@@ -241,8 +244,14 @@ async fn a_shredded_facility_is_gone_for_everybody() {
     neighbour.run("{ patients { nodes { id } } }", json!({})).await.ok();
     let facility = app.facility.uuid();
     assert_eq!(app.db_value(&format!("SELECT status FROM facilities WHERE id = '{facility}'")).await, "shredded");
-    assert_eq!(app.db_value("SELECT count(*) FROM audit_log WHERE action = 'operations.keys.shred' AND outcome = 'success' \
-        AND facility_id = '00000000-0000-0000-0000-000000000000'").await, "1");
+    assert_eq!(
+        app.db_value(
+            "SELECT count(*) FROM audit_log WHERE action = 'operations.keys.shred' AND outcome = 'success' \
+        AND facility_id = '00000000-0000-0000-0000-000000000000'"
+        )
+        .await,
+        "1"
+    );
     let rotation = keys::rotate_data(&app.app, app.facility, AT_ONCE, &mut |_| {}).await;
     assert!(matches!(rotation, Err(Error::NotFound)));
     assert!(matches!(keys::shred(&app.app, FacilityId::PLATFORM, "Platform").await, Err(Error::BadInput(_))));

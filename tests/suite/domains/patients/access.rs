@@ -67,13 +67,21 @@ fn mutations(chart: &Chart) -> Vec<(&'static str, Role, Value)> {
         ("patientContactAdd", Pharmacist, json!({ "patientId": patient, "name": "Ann", "relationship": "FRIEND" })),
         ("patientContactUpdate", Technician, json!({ "id": contact, "expectedVersion": 1, "name": "Ann" })),
         ("patientContactRemove", BillingSpecialist, json!({ "id": contact, "expectedVersion": 1 })),
-        ("patientCoverageAdd", Nurse, json!({ "patientId": patient, "payerName": "Bay", "memberNumber": "2", "priority": 2,
-            "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" })),
+        (
+            "patientCoverageAdd",
+            Nurse,
+            json!({ "patientId": patient, "payerName": "Bay", "memberNumber": "2", "priority": 2,
+            "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" }),
+        ),
         ("patientCoverageUpdate", Physician, json!({ "id": coverage, "expectedVersion": 1, "payerName": "Bay" })),
         ("patientCoverageEnd", Therapist, json!({ "id": coverage, "expectedVersion": 1, "endsOn": "2026-02-01" })),
         ("patientVisitRecord", FrontDesk, json!({ "patientId": patient, "visitedAt": "2026-03-02T10:00:00+00:00" })),
         ("patientVisitUpdate", Pharmacist, json!({ "id": visit, "expectedVersion": 1 })),
-        ("patientAllergyRecord", FrontDesk, json!({ "patientId": patient, "substance": "Nuts", "category": "FOOD", "severity": "MILD" })),
+        (
+            "patientAllergyRecord",
+            FrontDesk,
+            json!({ "patientId": patient, "substance": "Nuts", "category": "FOOD", "severity": "MILD" }),
+        ),
         ("patientAllergyUpdate", Technician, json!({ "id": allergy, "expectedVersion": 1 })),
         ("careRelationshipStart", Therapist, json!({ "patientId": patient, "userId": member, "kind": "CONSULTANT" })),
         ("careRelationshipEnd", Therapist, json!({ "id": relationship, "expectedVersion": 1 })),
@@ -135,7 +143,9 @@ async fn the_role_that_may_can() {
             "patientContactRemove" | "patientCoverageEnd" | "patientArchive" => input["expectedVersion"] = json!(2),
             "patientRestore" => input["expectedVersion"] = json!(3),
             // The one of the chart is taken by then.
-            "careRelationshipStart" => input["userId"] = json!(app.member(&[Role::Therapist]).await.user.unwrap().to_string()),
+            "careRelationshipStart" => {
+                input["userId"] = json!(app.member(&[Role::Therapist]).await.user.unwrap().to_string())
+            }
             _ => {}
         }
         let client = app.member(&[*role]).await;
@@ -158,7 +168,11 @@ fn queries(chart: &Chart) -> Vec<(String, &'static str, Role)> {
         (node(relationship), "node", SystemAdmin),
         (node(access), "node", Nurse),
         ("{ patients { nodes { id } } }".to_owned(), "patients", SystemAdmin),
-        ("{ patientSearch(input: { name: \"obrien\" }) { nodes { patient { id } } } }".to_owned(), "patientSearch", SystemAdmin),
+        (
+            "{ patientSearch(input: { name: \"obrien\" }) { nodes { patient { id } } } }".to_owned(),
+            "patientSearch",
+            SystemAdmin,
+        ),
         ("{ careRelationships { nodes { id } } }".to_owned(), "careRelationships", SystemAdmin),
         ("{ breakGlassAccesses { nodes { id } } }".to_owned(), "breakGlassAccesses", Nurse),
         (format!("{{ patient(id: \"{patient}\") {{ visits {{ nodes {{ id }} }} }} }}"), "visits", PrivacyOfficer),

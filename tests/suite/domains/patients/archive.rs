@@ -42,15 +42,18 @@ async fn changes(app: &TestApp, id: &str) -> Vec<(&'static str, Value)> {
     let everyone = app.member(super::all_roles()).await;
     let add = async |field: &str, object: &str, input: Value| {
         let input_type = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
-        let document =
-            format!("mutation($input: {input_type}!) {{ {field}(input: $input) {{ {object} {{ id }} userErrors {{ code message }} }} }}");
+        let document = format!(
+            "mutation($input: {input_type}!) {{ {field}(input: $input) {{ {object} {{ id }} userErrors {{ code message }} }} }}"
+        );
         done(everyone.run(&document, json!({ "input": input })).await, field)[object]["id"].clone()
     };
-    let contact = add("patientContactAdd", "contact", json!({ "patientId": id, "name": "Sam", "relationship": "FRIEND" })).await;
+    let contact =
+        add("patientContactAdd", "contact", json!({ "patientId": id, "name": "Sam", "relationship": "FRIEND" })).await;
     let coverage = json!({ "patientId": id, "payerName": "Harbor", "memberNumber": "1", "subscriberRelationship": "SELF",
         "effectiveOn": "2026-01-01" });
     let coverage = add("patientCoverageAdd", "coverage", coverage).await;
-    let visit = add("patientVisitRecord", "visit", json!({ "patientId": id, "visitedAt": "2026-03-01T10:00:00+00:00" })).await;
+    let visit =
+        add("patientVisitRecord", "visit", json!({ "patientId": id, "visitedAt": "2026-03-01T10:00:00+00:00" })).await;
     let allergy = json!({ "patientId": id, "substance": "Latex", "category": "ENVIRONMENT", "severity": "MILD" });
     let allergy = add("patientAllergyRecord", "allergy", allergy).await;
     let user = everyone.user.unwrap().to_string();
@@ -59,13 +62,19 @@ async fn changes(app: &TestApp, id: &str) -> Vec<(&'static str, Value)> {
         ("patientContactAdd", json!({ "patientId": id, "name": "Ann", "relationship": "FRIEND" })),
         ("patientContactUpdate", json!({ "id": contact, "expectedVersion": 1, "name": "Ann" })),
         ("patientContactRemove", json!({ "id": contact, "expectedVersion": 1 })),
-        ("patientCoverageAdd", json!({ "patientId": id, "payerName": "Bay", "memberNumber": "2", "priority": 2,
-            "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" })),
+        (
+            "patientCoverageAdd",
+            json!({ "patientId": id, "payerName": "Bay", "memberNumber": "2", "priority": 2,
+            "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" }),
+        ),
         ("patientCoverageUpdate", json!({ "id": coverage, "expectedVersion": 1, "payerName": "Bay" })),
         ("patientCoverageEnd", json!({ "id": coverage, "expectedVersion": 1, "endsOn": "2026-02-01" })),
         ("patientVisitRecord", json!({ "patientId": id, "visitedAt": "2026-03-02T10:00:00+00:00" })),
         ("patientVisitUpdate", json!({ "id": visit, "expectedVersion": 1, "department": "Ward 2" })),
-        ("patientAllergyRecord", json!({ "patientId": id, "substance": "Nuts", "category": "FOOD", "severity": "MILD" })),
+        (
+            "patientAllergyRecord",
+            json!({ "patientId": id, "substance": "Nuts", "category": "FOOD", "severity": "MILD" }),
+        ),
         ("patientAllergyUpdate", json!({ "id": allergy, "expectedVersion": 1, "severity": "SEVERE" })),
         ("careRelationshipStart", json!({ "patientId": id, "userId": user, "kind": "PRESCRIBER" })),
     ]

@@ -110,14 +110,16 @@ async fn breaking_the_glass_is_recorded_as_an_emergency_whatever_the_request_sai
         .db_query("SELECT purpose, outcome, patient_id::text, resource_kind, user_id::text FROM audit_log WHERE action = 'patients.break_glass'")
         .await;
     let user = therapist.user.unwrap().uuid().to_string();
-    let expected = ["emergency", "success", &uuid(&json!(id)), "BreakGlassAccess", &user].map(|text| Some(text.to_owned()));
+    let expected =
+        ["emergency", "success", &uuid(&json!(id)), "BreakGlassAccess", &user].map(|text| Some(text.to_owned()));
     assert_eq!(rows, [expected]);
     // An attempt that found nobody, and one without the right, too.
     let nobody = anamnesis::ids::new_id::<anamnesis::ids::PatientId>().to_string();
     therapist.run(BREAK, json!({ "input": { "patientId": nobody, "reason": REASON } })).await;
     let clerk = app.member(&[Role::FrontDesk]).await;
     assert_eq!(clerk.run(BREAK, json!({ "input": { "patientId": id, "reason": REASON } })).await.code(), "FORBIDDEN");
-    let rows = app.db_query("SELECT outcome, purpose FROM audit_log WHERE action = 'patients.break_glass' ORDER BY id").await;
+    let rows =
+        app.db_query("SELECT outcome, purpose FROM audit_log WHERE action = 'patients.break_glass' ORDER BY id").await;
     let row = |outcome: &str| vec![Some(outcome.to_owned()), Some("emergency".to_owned())];
     assert_eq!(rows, [row("success"), row("refused"), row("denied")]);
 }
@@ -140,11 +142,13 @@ async fn an_access_is_listed_and_reviewed_once_by_someone_else() {
     let officer = again(&app, &officer).await;
     let review = document("breakGlassReview").replace("{ userErrors", "{ access { id justified } userErrors");
     let verdict = |id: &Value, justified: bool, note: Value| json!({ "id": id, "justified": justified, "note": note });
-    let unsaid = refused_once(&app, &officer, &review, verdict(&newest["id"], false, Value::Null), "breakGlassReview").await;
+    let unsaid =
+        refused_once(&app, &officer, &review, verdict(&newest["id"], false, Value::Null), "breakGlassReview").await;
     assert_eq!(unsaid, told("INVALID", "input.note"));
     let input = verdict(&newest["id"], false, json!("The patient was not in the building"));
     done(officer.run(&review, json!({ "input": input })).await, "breakGlassReview");
-    let again = refused_once(&app, &officer, &review, verdict(&newest["id"], true, Value::Null), "breakGlassReview").await;
+    let again =
+        refused_once(&app, &officer, &review, verdict(&newest["id"], true, Value::Null), "breakGlassReview").await;
     assert_eq!(again, told("ALREADY_REVIEWED", "input.id"));
     let waiting = accesses(&officer, true).await;
     assert_eq!((&waiting["totalCount"], &waiting["nodes"][0]["id"]), (&json!(1), &oldest["id"]));
@@ -167,7 +171,8 @@ async fn nobody_reviews_their_own_access() {
     done(both.run(BREAK, json!({ "input": { "patientId": id, "reason": REASON } })).await, "breakGlass");
     let access = accesses(&both, true).await["nodes"][0]["id"].clone();
     let review = document("breakGlassReview");
-    let refusal = refused_once(&app, &both, &review, json!({ "id": access, "justified": true }), "breakGlassReview").await;
+    let refusal =
+        refused_once(&app, &both, &review, json!({ "id": access, "justified": true }), "breakGlassReview").await;
     assert_eq!(refusal, told("OWN_ACCESS", "input.id"));
     let administrator = app.member(&[Role::Administrator]).await;
     done(administrator.run(&review, json!({ "input": { "id": access, "justified": true } })).await, "breakGlassReview");
@@ -179,7 +184,8 @@ async fn of_two_reviews_at_once_one_counts() {
     done(therapist.run(BREAK, json!({ "input": { "patientId": id, "reason": REASON } })).await, "breakGlass");
     let officer = app.member(&[Role::PrivacyOfficer]).await;
     let access = accesses(&officer, true).await["nodes"][0]["id"].clone();
-    let input = |justified: bool| json!({ "input": { "id": access, "justified": justified, "note": "Looked into it" } });
+    let input =
+        |justified: bool| json!({ "input": { "id": access, "justified": justified, "note": "Looked into it" } });
     let review = document("breakGlassReview");
     let (one, other) = tokio::join!(officer.run(&review, input(true)), officer.run(&review, input(false)));
     let codes = [one.ok(), other.ok()].map(|data| data["breakGlassReview"]["userErrors"][0]["code"].clone());
@@ -210,7 +216,8 @@ async fn the_look_past_the_policy_gives_an_id_of_the_bound_facility_and_nothing_
     // The chart itself stays closed, and the scope is what it was.
     assert_eq!(asked(app.facility).await, [Some(uuid(&json!(id))), text("0"), text("own")]);
     assert_eq!(asked(app.other).await, [None, text("0"), text("own")]);
-    let unbound = crate::harness::query_text(&app.database.server_url, &format!("SELECT break_glass_patient({index})")).await;
+    let unbound =
+        crate::harness::query_text(&app.database.server_url, &format!("SELECT break_glass_patient({index})")).await;
     assert_eq!(unbound, [[None]]);
     let kind = app.db_value("SELECT prosecdef::text FROM pg_proc WHERE proname = 'break_glass_patient'").await;
     assert_eq!(kind, "false");

@@ -60,7 +60,8 @@ async fn refused_relationships_change_nothing() {
     let id = patient(&manager).await;
     let therapist = app.member(&[Role::Therapist]).await.user.unwrap();
     let elsewhere = app.member_of(app.other, &[Role::Therapist]).await.user.unwrap();
-    let start = |user: anamnesis::ids::UserId| json!({ "patientId": id, "userId": user.to_string(), "kind": "THERAPIST" });
+    let start =
+        |user: anamnesis::ids::UserId| json!({ "patientId": id, "userId": user.to_string(), "kind": "THERAPIST" });
     let starting = document("careRelationshipStart");
     let refusal = refused_once(&app, &manager, &starting, start(elsewhere), "careRelationshipStart").await;
     assert_eq!(refusal, told("UNKNOWN_MEMBER", "input.userId"));
@@ -70,7 +71,11 @@ async fn refused_relationships_change_nothing() {
     // Someone who has left is not given charts.
     let gone = app.member(&[Role::Therapist]).await.user.unwrap();
     use anamnesis::ids::TypedId as _;
-    app.db_execute(&format!("UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE user_id = '{}'", gone.uuid())).await;
+    app.db_execute(&format!(
+        "UPDATE facility_members SET status = 'removed', status_reason = 'left' WHERE user_id = '{}'",
+        gone.uuid()
+    ))
+    .await;
     let refusal = refused_once(&app, &manager, &starting, start(gone), "careRelationshipStart").await;
     assert_eq!(refusal, told("UNKNOWN_MEMBER", "input.userId"));
     let ending = document("careRelationshipEnd");

@@ -18,8 +18,10 @@ async fn duplicates(client: &Client, given: &str, family: &str, birth: &str, mor
 async fn a_clerk_is_told_of_likely_duplicates_before_registering() {
     let app = TestApp::start().await;
     let clerk = app.member(&[Role::FrontDesk]).await;
-    let nora = with(person("Katherine", "O’Brien", "1984-02-11"),
-        json!({ "ssn": "999123456", "phone": "617 555 0142", "email": "kate@example.org" }));
+    let nora = with(
+        person("Katherine", "O’Brien", "1984-02-11"),
+        json!({ "ssn": "999123456", "phone": "617 555 0142", "email": "kate@example.org" }),
+    );
     let nora = register(&clerk, nora).await["id"].clone();
     register(&clerk, person("Samuel", "Okafor", "1984-02-11")).await;
     let none = json!({});
@@ -76,7 +78,10 @@ async fn a_possible_duplicate_is_refused_with_the_records_there_are_until_accept
     );
     let accepted = register(&clerk, with(again, json!({ "acceptDuplicates": true }))).await;
     assert_ne!(accepted["id"], known["id"]);
-    let detail = format!("SELECT detail ->> 'acceptedDuplicates' FROM audit_log WHERE action = 'patients.register' AND resource_id = '{}'", uuid(&accepted["id"]));
+    let detail = format!(
+        "SELECT detail ->> 'acceptedDuplicates' FROM audit_log WHERE action = 'patients.register' AND resource_id = '{}'",
+        uuid(&accepted["id"])
+    );
     assert_eq!(app.db_value(&detail).await, "1");
 }
 
@@ -96,7 +101,8 @@ async fn a_malformed_question_and_a_wrong_role_get_no_answer() {
     let clerk = app.member(&[Role::FrontDesk]).await;
     register(&clerk, person("Katherine", "O’Brien", "1984-02-11")).await;
     let before = db_state(&app).await;
-    let input = |birth: &str| json!({ "input": { "givenName": "Katherine", "familyName": "O’Brien", "birthDate": birth } });
+    let input =
+        |birth: &str| json!({ "input": { "givenName": "Katherine", "familyName": "O’Brien", "birthDate": birth } });
     let answer = clerk.run(DUPLICATES, input("2030-01-01")).await;
     assert_eq!(answer.code(), "BAD_USER_INPUT");
     assert!(!answer.errors[0]["message"].as_str().unwrap().contains("2030"));

@@ -97,8 +97,13 @@ async fn a_release_is_loaded_again_changed_and_codes_are_retired() {
     let billable = app.db_value("SELECT string_agg(code, ' ' ORDER BY code) FROM icd10_codes WHERE billable").await;
     assert_eq!(billable, "F41.1 F41.2");
     // All or nothing.
-    for wrong in ["", "code,description,billable\n", "code,description\nF1,x\n", "code,description,billable\nF1,x,yes\n",
-        "code,description,billable\nF41.1,x,1\nF41.1,y,1\n"] {
+    for wrong in [
+        "",
+        "code,description,billable\n",
+        "code,description\nF1,x\n",
+        "code,description,billable\nF1,x,yes\n",
+        "code,description,billable\nF41.1,x,1\nF41.1,y,1\n",
+    ] {
         assert!(load(&app, wrong).await.is_err(), "{wrong}");
     }
     assert_eq!(app.db_value("SELECT count(*) FROM icd10_codes").await, "10");

@@ -19,13 +19,30 @@ async fn a_page_of_one_twenty_and_a_hundred_patients_costs_the_same() {
     let everyone = app.member(super::all_roles()).await;
     for index in 0..100 {
         let birth = format!("19{:02}-01-15", index);
-        let id = register(&everyone, person(&format!("Given{}", letters(index)), &format!("Family{}", letters(index)), &birth)).await["id"].clone();
+        let id = register(
+            &everyone,
+            person(&format!("Given{}", letters(index)), &format!("Family{}", letters(index)), &birth),
+        )
+        .await["id"]
+            .clone();
         for (field, input) in [
-            ("patientContactAdd", json!({ "patientId": id, "name": "Sam", "relationship": "FRIEND", "phone": "2125550100", "emergency": true })),
-            ("patientCoverageAdd", json!({ "patientId": id, "payerName": "Harbor", "memberNumber": "1",
-                "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" })),
-            ("patientVisitRecord", json!({ "patientId": id, "visitedAt": "2026-03-01T10:00:00+00:00", "diagnoses": ["F41.1"] })),
-            ("patientAllergyRecord", json!({ "patientId": id, "substance": "Latex", "category": "OTHER", "severity": "MILD" })),
+            (
+                "patientContactAdd",
+                json!({ "patientId": id, "name": "Sam", "relationship": "FRIEND", "phone": "2125550100", "emergency": true }),
+            ),
+            (
+                "patientCoverageAdd",
+                json!({ "patientId": id, "payerName": "Harbor", "memberNumber": "1",
+                "subscriberRelationship": "SELF", "effectiveOn": "2026-01-01" }),
+            ),
+            (
+                "patientVisitRecord",
+                json!({ "patientId": id, "visitedAt": "2026-03-01T10:00:00+00:00", "diagnoses": ["F41.1"] }),
+            ),
+            (
+                "patientAllergyRecord",
+                json!({ "patientId": id, "substance": "Latex", "category": "OTHER", "severity": "MILD" }),
+            ),
         ] {
             done(everyone.run(&document(field), json!({ "input": input })).await, field);
         }

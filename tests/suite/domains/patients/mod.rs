@@ -41,7 +41,11 @@ const REGISTER: &str = "mutation($input: PatientRegisterInput!) { patientRegiste
 async fn db_state(app: &TestApp) -> String {
     let mut state = String::new();
     for table in TABLES {
-        state += &app.db_value(&format!("SELECT '{table} ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), 'empty') FROM {table} t")).await;
+        state += &app
+            .db_value(&format!(
+                "SELECT '{table} ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), 'empty') FROM {table} t"
+            ))
+            .await;
         state.push('\n');
     }
     state
@@ -102,7 +106,8 @@ async fn register(client: &Client, input: Value) -> Value {
 
 /// Registers someone of whom only the id matters.
 async fn patient(client: &Client) -> String {
-    let patient = register(client, with(person("Nora", "O’Brien", "1984-02-11"), json!({ "acceptDuplicates": true }))).await;
+    let patient =
+        register(client, with(person("Nora", "O’Brien", "1984-02-11"), json!({ "acceptDuplicates": true }))).await;
     patient["id"].as_str().unwrap().to_owned()
 }
 

@@ -34,8 +34,11 @@ async fn contacts_are_added_changed_and_removed() {
     let all = "query($id: ID!) { patient(id: $id) { contacts { name } emergencyContacts { name } } }";
     let read = clerk.run(all, json!({ "id": id })).await.ok();
     // In the order they are called.
-    assert_eq!(read["patient"], json!({ "contacts": [{ "name": "Ann" }, { "name": "Sam Okafor" }],
-        "emergencyContacts": [{ "name": "Sam Okafor" }] }));
+    assert_eq!(
+        read["patient"],
+        json!({ "contacts": [{ "name": "Ann" }, { "name": "Sam Okafor" }],
+        "emergencyContacts": [{ "name": "Sam Okafor" }] })
+    );
     let remove = "mutation($input: PatientContactRemoveInput!) { patientContactRemove(input: $input) {
         removedId patient { id contacts { name } } userErrors { code } } }";
     let input = json!({ "input": { "id": ann["id"], "expectedVersion": 1 } });
@@ -50,7 +53,9 @@ async fn contacts_are_added_changed_and_removed() {
             uuid(&json!(id))
         ))
         .await;
-    let row = |action: &str, id: &Value, changed: Option<&str>| vec![Some(format!("patients.contacts.{action}")), Some(uuid(id)), changed.map(str::to_owned)];
+    let row = |action: &str, id: &Value, changed: Option<&str>| {
+        vec![Some(format!("patients.contacts.{action}")), Some(uuid(id)), changed.map(str::to_owned)]
+    };
     let expected = [
         row("add", &sam["id"], None),
         row("add", &ann["id"], None),
@@ -73,7 +78,9 @@ async fn refused_contacts_change_nothing() {
     assert_eq!(one(json!({ "email": "x@y" })).await, told("INVALID", "input.email"));
     assert_eq!(one(json!({ "priority": 0 })).await, told("INVALID", "input.priority"));
     assert_eq!(one(json!({ "emergency": true })).await, told("INVALID", "input.phone"));
-    let sam = run(&clerk, "patientContactAdd", "contact", "id", add(json!({ "phone": "2125550100", "emergency": true }))).await;
+    let sam =
+        run(&clerk, "patientContactAdd", "contact", "id", add(json!({ "phone": "2125550100", "emergency": true })))
+            .await;
     let input = |more: Value| with(json!({ "id": sam["id"], "expectedVersion": 1 }), more);
     let updating = document("patientContactUpdate");
     let one = async |more| refused_once(&app, &clerk, &updating, input(more), "patientContactUpdate").await;
@@ -81,7 +88,8 @@ async fn refused_contacts_change_nothing() {
     assert_eq!(one(json!({ "phone": null })).await, told("INVALID", "input.phone"));
     assert_eq!(one(json!({ "name": null })).await, told("INVALID", "input.name"));
     let removing = document("patientContactRemove");
-    let stale = refused_once(&app, &clerk, &removing, input(json!({ "expectedVersion": 2 })), "patientContactRemove").await;
+    let stale =
+        refused_once(&app, &clerk, &removing, input(json!({ "expectedVersion": 2 })), "patientContactRemove").await;
     assert_eq!(stale, told("STALE_VERSION", "input.expectedVersion"));
     // The fiftieth goes in, the next does not.
     for _ in 1..50 {
@@ -104,8 +112,11 @@ async fn coverages_are_added_changed_and_ended() {
     let app = TestApp::start().await;
     let biller = app.member(&[Role::BillingSpecialist]).await;
     let id = patient(&app.member(&[Role::FrontDesk]).await).await;
-    let input = with(harbor(&id), json!({ "planName": "Gold", "groupNumber": "G-9", "subscriberName": "Ann O’Brien",
-        "subscriberRelationship": "CHILD", "priority": 2, "endsOn": "2026-12-31" }));
+    let input = with(
+        harbor(&id),
+        json!({ "planName": "Gold", "groupNumber": "G-9", "subscriberName": "Ann O’Brien",
+        "subscriberRelationship": "CHILD", "priority": 2, "endsOn": "2026-12-31" }),
+    );
     let second = run(&biller, "patientCoverageAdd", "coverage", COVERAGE, input).await;
     let expected = json!({ "id": second["id"], "payerName": "Harbor Mutual", "planName": "Gold", "memberNumber": "H-1",
         "groupNumber": "G-9", "subscriberName": "Ann O’Brien", "subscriberRelationship": "CHILD", "priority": 2,
@@ -125,11 +136,14 @@ async fn coverages_are_added_changed_and_ended() {
     run(&biller, "patientCoverageAdd", "coverage", COVERAGE, next).await;
     let all = "query($id: ID!) { patient(id: $id) { coverages { payerName priority effectiveOn } } }";
     let read = biller.run(all, json!({ "id": id })).await.ok();
-    assert_eq!(read["patient"]["coverages"], json!([
-        { "payerName": "Bay", "priority": 1, "effectiveOn": "2026-04-01" },
-        { "payerName": "Harbor Mutual", "priority": 1, "effectiveOn": "2026-01-01" },
-        { "payerName": "Harbor Mutual", "priority": 2, "effectiveOn": "2026-01-01" },
-    ]));
+    assert_eq!(
+        read["patient"]["coverages"],
+        json!([
+            { "payerName": "Bay", "priority": 1, "effectiveOn": "2026-04-01" },
+            { "payerName": "Harbor Mutual", "priority": 1, "effectiveOn": "2026-01-01" },
+            { "payerName": "Harbor Mutual", "priority": 2, "effectiveOn": "2026-01-01" },
+        ])
+    );
 }
 
 #[tokio::test]
@@ -146,7 +160,8 @@ async fn refused_coverages_change_nothing() {
     assert_eq!(one(json!({ "subscriberRelationship": "SPOUSE" })).await, told("INVALID", "input.subscriberName"));
     let first = run(&biller, "patientCoverageAdd", "coverage", "id", harbor(&id)).await;
     assert_eq!(one(json!({})).await, told("COVERAGE_OVERLAPS", "input.priority"));
-    let second = run(&biller, "patientCoverageAdd", "coverage", "id", with(harbor(&id), json!({ "priority": 2 }))).await;
+    let second =
+        run(&biller, "patientCoverageAdd", "coverage", "id", with(harbor(&id), json!({ "priority": 2 }))).await;
     let updating = document("patientCoverageUpdate");
     let input = |more: Value| with(json!({ "id": second["id"], "expectedVersion": 1 }), more);
     let one = async |more| refused_once(&app, &biller, &updating, input(more), "patientCoverageUpdate").await;
@@ -190,15 +205,19 @@ async fn allergies_are_recorded_changed_and_never_deleted() {
     let expected = json!({ "id": latex_allergy["id"], "substance": "Latex", "reaction": "Hives", "category": "ENVIRONMENT",
         "severity": "MODERATE", "status": "ACTIVE", "notedOn": "2020-05-01", "version": 1 });
     assert_eq!(latex_allergy, expected);
-    let input = json!({ "id": latex_allergy["id"], "expectedVersion": 1, "status": "ENTERED_IN_ERROR", "reaction": null });
+    let input =
+        json!({ "id": latex_allergy["id"], "expectedVersion": 1, "status": "ENTERED_IN_ERROR", "reaction": null });
     let changed = run(&nurse, "patientAllergyUpdate", "allergy", ALLERGY, input).await;
     assert_eq!(changed, with(expected, json!({ "status": "ENTERED_IN_ERROR", "reaction": null, "version": 2 })));
     // What was a mistake may be found true.
     run(&nurse, "patientAllergyRecord", "allergy", ALLERGY, latex(&id)).await;
     let all = "query($id: ID!) { patient(id: $id) { allergies { substance status } } }";
     let read = nurse.run(all, json!({ "id": id })).await.ok();
-    assert_eq!(read["patient"]["allergies"], json!([
-        { "substance": "Latex", "status": "ENTERED_IN_ERROR" }, { "substance": "Latex", "status": "ACTIVE" }]));
+    assert_eq!(
+        read["patient"]["allergies"],
+        json!([
+        { "substance": "Latex", "status": "ENTERED_IN_ERROR" }, { "substance": "Latex", "status": "ACTIVE" }])
+    );
     // The server has no right to delete one.
     let rights = app.db_value("SELECT has_table_privilege('anamnesis_server', 'patient_allergies', 'DELETE')").await;
     assert_eq!(rights, "f");
@@ -218,7 +237,8 @@ async fn refused_allergies_change_nothing() {
     let twice = with(latex(&id), json!({ "substance": "LATEX" }));
     let refusal = refused_once(&app, &nurse, &recording, twice, "patientAllergyRecord").await;
     assert_eq!(refusal, told("ALREADY_RECORDED", "input.substance"));
-    let nuts = run(&nurse, "patientAllergyRecord", "allergy", "id", with(latex(&id), json!({ "substance": "Nuts" }))).await;
+    let nuts =
+        run(&nurse, "patientAllergyRecord", "allergy", "id", with(latex(&id), json!({ "substance": "Nuts" }))).await;
     let updating = document("patientAllergyUpdate");
     let one = async |allergy: &Value, more| {
         let input = with(json!({ "id": allergy["id"], "expectedVersion": 1 }), more);

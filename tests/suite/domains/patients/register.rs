@@ -43,11 +43,14 @@ async fn a_clerk_registers_a_patient_and_reads_them_back() {
 async fn what_identifies_a_patient_is_not_in_the_database() {
     let app = TestApp::start().await;
     let clerk = app.member(&[Role::FrontDesk]).await;
-    let input = with(person("Wilhelmina", "Quackenbush", "1984-02-11"),
-        json!({ "mrn": "ZEBRA-77", "ssn": "999123456", "phone": "6175550142", "email": "wilhelmina@example.org" }));
+    let input = with(
+        person("Wilhelmina", "Quackenbush", "1984-02-11"),
+        json!({ "mrn": "ZEBRA-77", "ssn": "999123456", "phone": "6175550142", "email": "wilhelmina@example.org" }),
+    );
     register(&clerk, input).await;
     for table in super::TABLES.iter().chain(&["audit_log", "idempotency_keys"]) {
-        let text = app.db_value(&format!("SELECT coalesce(string_agg(t::text, '|'), '') FROM {table} t")).await.to_lowercase();
+        let text =
+            app.db_value(&format!("SELECT coalesce(string_agg(t::text, '|'), '') FROM {table} t")).await.to_lowercase();
         for value in ["wilhelmina", "quackenbush", "zebra", "999123456", "6175550142", "1984-02-11"] {
             assert!(!text.contains(value), "{table} holds {value}");
             let bytes: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -60,13 +63,15 @@ async fn what_identifies_a_patient_is_not_in_the_database() {
 async fn every_malformed_value_is_named_and_nothing_is_kept() {
     let app = TestApp::start().await;
     let clerk = app.member(&[Role::FrontDesk]).await;
-    let input = with(person(" ", "O’Brien", "2026-03-10"), json!({ "ssn": "12", "phone": "555", "email": "x", "mrn": "a b" }));
+    let input =
+        with(person(" ", "O’Brien", "2026-03-10"), json!({ "ssn": "12", "phone": "555", "email": "x", "mrn": "a b" }));
     let mut errors = refused(&app, &clerk, REGISTER, input, "patientRegister").await;
     errors.sort();
-    let expected: Vec<_> = ["input.birthDate", "input.email", "input.givenName", "input.mrn", "input.phone", "input.ssn"]
-        .iter()
-        .map(|field| told("INVALID", field))
-        .collect();
+    let expected: Vec<_> =
+        ["input.birthDate", "input.email", "input.givenName", "input.mrn", "input.phone", "input.ssn"]
+            .iter()
+            .map(|field| told("INVALID", field))
+            .collect();
     assert_eq!(errors, expected);
 }
 
@@ -88,7 +93,8 @@ async fn a_record_number_belongs_to_one_patient_of_a_facility() {
 async fn of_two_registrations_with_one_number_exactly_one_is_kept() {
     let app = TestApp::start().await;
     let clerk = app.member(&[Role::FrontDesk]).await;
-    let input = |given: &str, birth: &str| json!({ "input": with(person(given, "Okafor", birth), json!({ "mrn": "LC-1" })) });
+    let input =
+        |given: &str, birth: &str| json!({ "input": with(person(given, "Okafor", birth), json!({ "mrn": "LC-1" })) });
     let (one, other) = tokio::join!(
         clerk.run(REGISTER, input("Samuel", "1991-07-30")),
         clerk.run(REGISTER, input("Nora", "1984-02-11")),
@@ -134,9 +140,15 @@ async fn a_registration_is_on_record() {
     let rows = |outcome: &str| {
         format!("SELECT count(*) FROM audit_log WHERE action = 'patients.register' AND outcome = '{outcome}'")
     };
-    assert_eq!(app.db_value(&format!("{} AND patient_id = '{id}' AND resource_id = '{id}'", rows("success"))).await, "1");
+    assert_eq!(
+        app.db_value(&format!("{} AND patient_id = '{id}' AND resource_id = '{id}'", rows("success"))).await,
+        "1"
+    );
     // So are what was shown, and what was refused.
-    assert_eq!(app.db_value(&format!("SELECT count(*) FROM audit_log WHERE action = 'read' AND patient_id = '{id}'")).await, "1");
+    assert_eq!(
+        app.db_value(&format!("SELECT count(*) FROM audit_log WHERE action = 'read' AND patient_id = '{id}'")).await,
+        "1"
+    );
     let taken = with(person("Nora", "O’Brien", "1984-02-11"), json!({ "mrn": "LC-1" }));
     refused_once(&app, &clerk, REGISTER, taken, "patientRegister").await;
     assert_eq!(app.db_value(&rows("refused")).await, "1");

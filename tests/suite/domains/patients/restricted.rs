@@ -10,8 +10,12 @@ use crate::harness::{Client, TestApp};
 /// Ids of the patients someone lists.
 async fn listed(client: &Client) -> Vec<String> {
     let data = client.run("{ patients { totalCount nodes { id } } }", json!({})).await.ok();
-    let ids: Vec<String> =
-        data["patients"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<String> = data["patients"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(data["patients"]["totalCount"], json!(ids.len()));
     ids
 }
@@ -61,7 +65,9 @@ async fn parts_of_closed_charts_are_closed_and_cannot_be_changed() {
     };
     let contact = json!({ "patientId": other, "name": "Sam", "relationship": "FRIEND" });
     let contact = make("patientContactAdd", "contact", contact).await;
-    let visit = make("patientVisitRecord", "visit", json!({ "patientId": other, "visitedAt": "2026-03-01T10:00:00+00:00" })).await;
+    let visit =
+        make("patientVisitRecord", "visit", json!({ "patientId": other, "visitedAt": "2026-03-01T10:00:00+00:00" }))
+            .await;
     let allergy = json!({ "patientId": other, "substance": "Latex", "category": "OTHER", "severity": "MILD" });
     let allergy = make("patientAllergyRecord", "allergy", allergy).await;
     let user = app.member(&[Role::Therapist]).await.user.unwrap().to_string();
@@ -81,7 +87,10 @@ async fn parts_of_closed_charts_are_closed_and_cannot_be_changed() {
         ("patientContactRemove", json!({ "id": contact, "expectedVersion": 1 })),
         ("patientVisitRecord", json!({ "patientId": other, "visitedAt": "2026-03-02T10:00:00+00:00" })),
         ("patientVisitUpdate", json!({ "id": visit, "expectedVersion": 1, "department": "Ward 2" })),
-        ("patientAllergyRecord", json!({ "patientId": other, "substance": "Nuts", "category": "FOOD", "severity": "MILD" })),
+        (
+            "patientAllergyRecord",
+            json!({ "patientId": other, "substance": "Nuts", "category": "FOOD", "severity": "MILD" }),
+        ),
         ("patientAllergyUpdate", json!({ "id": allergy, "expectedVersion": 1, "severity": "SEVERE" })),
     ] {
         assert_eq!(therapist.run(&document(field), json!({ "input": input })).await.code(), "NOT_FOUND", "{field}");
@@ -116,7 +125,10 @@ async fn a_restricted_therapist_registers_reads_back_and_works_on_their_patient(
     done(therapist.run(&document("patientContactAdd"), json!({ "input": contact })).await, "patientContactAdd");
     let update = json!({ "id": registered["id"], "expectedVersion": 1, "familyName": "Okafor-Bell" });
     done(therapist.run(&document("patientUpdate"), json!({ "input": update })).await, "patientUpdate");
-    let data = therapist.run("{ patientSearch(input: { name: \"bell\" }) { nodes { patient { id } } } }", json!({})).await.ok();
+    let data = therapist
+        .run("{ patientSearch(input: { name: \"bell\" }) { nodes { patient { id } } } }", json!({}))
+        .await
+        .ok();
     assert_eq!(data["patientSearch"]["nodes"], json!([{ "patient": { "id": registered["id"] } }]));
     // The colleague who did not register them sees nobody.
     assert!(listed(&app.member(&[Role::Therapist]).await).await.is_empty());

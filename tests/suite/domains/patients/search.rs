@@ -29,8 +29,13 @@ async fn clinic() -> (TestApp, Client) {
     let app = TestApp::start().await;
     let clerk = app.member(&[Role::FrontDesk]).await;
     for (given, family, birth, more) in [
-        ("Katherine", "O’Brien", "1984-02-11", json!({ "mrn": "LC-1", "ssn": "999-12-3456", "phone": "(617) 555-0142",
-            "email": "Kate@example.org", "preferredName": "Kit" })),
+        (
+            "Katherine",
+            "O’Brien",
+            "1984-02-11",
+            json!({ "mrn": "LC-1", "ssn": "999-12-3456", "phone": "(617) 555-0142",
+            "email": "Kate@example.org", "preferredName": "Kit" }),
+        ),
         ("Catherine", "Obryan", "1990-05-05", json!({ "phone": "(212) 555-0142", "ssn": "111-22-3456" })),
         ("Kathleen", "García-López", "1984-02-11", json!({ "middleName": "Ann" })),
         ("Samuel", "Okafor", "1991-07-30", json!({ "email": "sam@example.org" })),
@@ -58,7 +63,10 @@ async fn names_are_found_however_they_are_spelt() {
 async fn wider_modes_find_more_and_put_the_better_match_first() {
     let (_app, clerk) = clinic().await;
     let by = |name: &str, mode: &str| json!({ "name": name, "nameMode": mode });
-    assert_eq!(found(&clerk, by("kath", "PREFIX")).await, ["Kathleen García-López: PREFIX", "Katherine O’Brien: PREFIX"]);
+    assert_eq!(
+        found(&clerk, by("kath", "PREFIX")).await,
+        ["Kathleen García-López: PREFIX", "Katherine O’Brien: PREFIX"]
+    );
     // Eight letters are indexed: the ninth is looked at after decryption.
     assert_eq!(found(&clerk, by("katherin", "PREFIX")).await, ["Katherine O’Brien: PREFIX"]);
     assert!(found(&clerk, by("katherinx", "PREFIX")).await.is_empty());
@@ -109,7 +117,10 @@ async fn archived_records_are_found_unless_left_out() {
     let data = clerk.run(SEARCH, json!({ "input": { "mrn": "LC-1" } })).await.ok();
     let id = &data["patientSearch"]["nodes"][0]["patient"]["id"];
     let archive = super::access::document("patientArchive");
-    super::done(administrator.run(&archive, json!({ "input": { "id": id, "expectedVersion": 1 } })).await, "patientArchive");
+    super::done(
+        administrator.run(&archive, json!({ "input": { "id": id, "expectedVersion": 1 } })).await,
+        "patientArchive",
+    );
     for (status, expected) in [("ACTIVE", 0), ("ARCHIVED", 1)] {
         assert_eq!(found(&clerk, json!({ "mrn": "LC-1", "status": status })).await.len(), expected, "{status}");
     }
@@ -130,7 +141,14 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
         let data = clerk.run(SEARCH, variables).await.ok();
         let page = &data["patientSearch"];
         assert_eq!(page["totalCount"], 5);
-        pages.push(page["nodes"].as_array().unwrap().iter().map(|node| node["patient"]["familyName"].clone()).collect::<Vec<_>>());
+        pages.push(
+            page["nodes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|node| node["patient"]["familyName"].clone())
+                .collect::<Vec<_>>(),
+        );
         if page["pageInfo"]["hasNextPage"] == false {
             break;
         }
@@ -159,7 +177,10 @@ async fn what_cannot_be_searched_for_is_named() {
         assert!(answer.errors[0]["message"].as_str().unwrap().contains(says), "{input}: {:?}", answer.errors);
     }
     for first in [0, 101] {
-        assert_eq!(clerk.run(SEARCH, json!({ "input": { "name": "kate" }, "first": first })).await.code(), "BAD_USER_INPUT");
+        assert_eq!(
+            clerk.run(SEARCH, json!({ "input": { "name": "kate" }, "first": first })).await.code(),
+            "BAD_USER_INPUT"
+        );
     }
 }
 
@@ -167,7 +188,10 @@ async fn what_cannot_be_searched_for_is_named() {
 async fn the_audit_log_learns_what_kinds_were_searched_by_and_who_was_shown() {
     let (app, clerk) = clinic().await;
     let data = clerk
-        .run(SEARCH, json!({ "input": { "birthDate": "1984-02-11", "name": "kath", "nameMode": "SOUNDS_LIKE" }, "first": 1 }))
+        .run(
+            SEARCH,
+            json!({ "input": { "birthDate": "1984-02-11", "name": "kath", "nameMode": "SOUNDS_LIKE" }, "first": 1 }),
+        )
         .await
         .ok();
     let shown = data["patientSearch"]["nodes"][0]["patient"]["id"].clone();

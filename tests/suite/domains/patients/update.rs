@@ -49,7 +49,9 @@ async fn what_is_given_changes_what_is_null_clears_and_the_rest_stays() {
             "preferredLanguage": null, "address": null })
     );
     let changed = format!(
-        "SELECT detail ->> 'changed' FROM audit_log WHERE action = 'patients.update' AND resource_id = '{}'", uuid(&id));
+        "SELECT detail ->> 'changed' FROM audit_log WHERE action = 'patients.update' AND resource_id = '{}'",
+        uuid(&id)
+    );
     let names: Value = serde_json::from_str(&app.db_value(&changed).await).unwrap();
     assert_eq!(names, json!(["middleName", "familyName", "address", "gender"]));
 }
@@ -66,12 +68,24 @@ async fn searches_find_the_new_values_and_not_the_old() {
             "birthDate": "1985-01-01", "ssn": "111223333", "mrn": "LC-2" }),
     )
     .await;
-    for old in [by("name", "obrien"), by("phone", "6175550142"), by("email", "nora@example.org"),
-        by("birthDate", "1984-02-11"), by("ssnLastFour", "3456"), by("mrn", "LC-1")] {
+    for old in [
+        by("name", "obrien"),
+        by("phone", "6175550142"),
+        by("email", "nora@example.org"),
+        by("birthDate", "1984-02-11"),
+        by("ssnLastFour", "3456"),
+        by("mrn", "LC-1"),
+    ] {
         assert_eq!(found(&clerk, old.clone()).await, 0, "{old}");
     }
-    for new in [by("name", "muller"), by("phone", "2125550100"), by("birthDate", "1985-01-01"), by("ssnLastFour", "3333"),
-        by("mrn", "LC-2"), by("name", "nora")] {
+    for new in [
+        by("name", "muller"),
+        by("phone", "2125550100"),
+        by("birthDate", "1985-01-01"),
+        by("ssnLastFour", "3333"),
+        by("mrn", "LC-2"),
+        by("name", "nora"),
+    ] {
         assert_eq!(found(&clerk, new.clone()).await, 1, "{new}");
     }
 }
@@ -87,7 +101,14 @@ async fn refused_changes_change_nothing() {
     assert_eq!(once(json!({ "mrn": "LC-2" })).await, told("MRN_TAKEN", "input.mrn"));
     assert_eq!(once(json!({ "expectedVersion": 2 })).await, told("STALE_VERSION", "input.expectedVersion"));
     assert_eq!(once(json!({ "givenName": null })).await, told("INVALID", "input.givenName"));
-    let all = refused(&app, &clerk, UPDATE, input(json!({ "familyName": "", "phone": "5", "birthDate": "1066-10-14" })), "patientUpdate").await;
+    let all = refused(
+        &app,
+        &clerk,
+        UPDATE,
+        input(json!({ "familyName": "", "phone": "5", "birthDate": "1066-10-14" })),
+        "patientUpdate",
+    )
+    .await;
     let expected = ["input.birthDate", "input.familyName", "input.phone"].map(|field| told("INVALID", field));
     assert_eq!(all, expected);
     let archive = "mutation($input: PatientArchiveInput!) { patientArchive(input: $input) { userErrors { code } } }";
@@ -96,7 +117,9 @@ async fn refused_changes_change_nothing() {
     assert_eq!(once(json!({ "expectedVersion": 2, "givenName": "Norah" })).await, told("ARCHIVED", ""));
     // Each refusal is on record with whom it was about.
     let refusals = format!(
-        "SELECT count(*) FROM audit_log WHERE action = 'patients.update' AND outcome = 'refused' AND patient_id = '{}'", uuid(&id));
+        "SELECT count(*) FROM audit_log WHERE action = 'patients.update' AND outcome = 'refused' AND patient_id = '{}'",
+        uuid(&id)
+    );
     assert_eq!(app.db_value(&refusals).await, "5");
 }
 

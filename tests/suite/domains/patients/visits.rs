@@ -67,10 +67,13 @@ async fn a_visit_is_changed_and_lists_are_replaced_as_a_whole() {
     let input = json!({ "id": visit["id"], "expectedVersion": 1, "attendingId": null, "vitals": null,
         "diagnoses": ["F32.9", "F10.10"], "notes": "Slept well." });
     let changed = run(&physician, "patientVisitUpdate", input).await;
-    let expected = with(visit.clone(), json!({ "version": 2, "attending": null, "vitals": null, "notes": "Slept well.",
+    let expected = with(
+        visit.clone(),
+        json!({ "version": 2, "attending": null, "vitals": null, "notes": "Slept well.",
         "diagnoses": [
             { "code": "F32.9", "description": "Major depressive disorder, single episode, unspecified", "position": 1 },
-            { "code": "F10.10", "description": "Alcohol abuse, uncomplicated", "position": 2 }] }));
+            { "code": "F10.10", "description": "Alcohol abuse, uncomplicated", "position": 2 }] }),
+    );
     assert_eq!(changed, expected);
     // What is left out stays, and null empties a list.
     let input = json!({ "id": visit["id"], "expectedVersion": 2, "medications": null, "diagnoses": null });
@@ -105,11 +108,22 @@ async fn refused_visits_change_nothing() {
     let recording = document("patientVisitRecord");
     let one = async |more| refused_once(&app, &physician, &recording, with(base(), more), "patientVisitRecord").await;
     assert_eq!(one(json!({ "visitedAt": "2026-03-09T14:00:01+00:00" })).await, told("INVALID", "input.visitedAt"));
-    assert_eq!(one(json!({ "dischargedAt": "2026-03-09T08:00:00+00:00" })).await, told("INVALID", "input.dischargedAt"));
+    assert_eq!(
+        one(json!({ "dischargedAt": "2026-03-09T08:00:00+00:00" })).await,
+        told("INVALID", "input.dischargedAt")
+    );
     assert_eq!(one(json!({ "vitals": { "temperatureC": 98.6 } })).await, told("INVALID", "input.vitals.temperatureC"));
     assert_eq!(one(json!({ "medications": [{ "name": "" }] })).await, told("INVALID", "input.medications.0"));
-    let all = refused(&app, &physician, &recording, with(base(), json!({ "diagnoses": ["F41", "F41.1", "F99.99"] })), "patientVisitRecord").await;
-    let expected = [told("DIAGNOSIS_NOT_BILLABLE", "input.diagnoses.0"), told("UNKNOWN_DIAGNOSIS", "input.diagnoses.2")];
+    let all = refused(
+        &app,
+        &physician,
+        &recording,
+        with(base(), json!({ "diagnoses": ["F41", "F41.1", "F99.99"] })),
+        "patientVisitRecord",
+    )
+    .await;
+    let expected =
+        [told("DIAGNOSIS_NOT_BILLABLE", "input.diagnoses.0"), told("UNKNOWN_DIAGNOSIS", "input.diagnoses.2")];
     assert_eq!(all, expected);
     let elsewhere = app.member_of(app.other, &[Role::Physician]).await.user.unwrap().to_string();
     assert_eq!(one(json!({ "attendingId": elsewhere })).await, told("UNKNOWN_MEMBER", "input.attendingId"));
@@ -130,7 +144,13 @@ async fn the_history_is_paged_latest_first_and_visits_that_began_together_are_no
     let app = TestApp::start().await;
     let nurse = app.member(&[Role::Nurse]).await;
     let id = patient(&nurse).await;
-    for at in ["2026-01-05T10:00:00+00:00", "2026-02-05T10:00:00+00:00", "2026-02-05T10:00:00+00:00", "2025-12-01T10:00:00+00:00", "2026-02-05T10:00:00+00:00"] {
+    for at in [
+        "2026-01-05T10:00:00+00:00",
+        "2026-02-05T10:00:00+00:00",
+        "2026-02-05T10:00:00+00:00",
+        "2025-12-01T10:00:00+00:00",
+        "2026-02-05T10:00:00+00:00",
+    ] {
         run(&nurse, "patientVisitRecord", json!({ "patientId": id, "visitedAt": at })).await;
     }
     let query = "query($id: ID!, $after: String) { patient(id: $id) { visits(first: 2, after: $after) {

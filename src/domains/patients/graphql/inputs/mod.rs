@@ -180,8 +180,20 @@ pub struct AddressInput {
 impl From<PatientRegisterInput> for RegisterPatient {
     fn from(input: PatientRegisterInput) -> Self {
         let PatientRegisterInput {
-            mrn, given_name, middle_name, family_name, preferred_name, birth_date, ssn, phone, email, address,
-            gender, preferred_language, accept_duplicates, idempotency_key: _,
+            mrn,
+            given_name,
+            middle_name,
+            family_name,
+            preferred_name,
+            birth_date,
+            ssn,
+            phone,
+            email,
+            address,
+            gender,
+            preferred_language,
+            accept_duplicates,
+            idempotency_key: _,
         } = input;
         Self {
             mrn: phi(mrn),
@@ -225,8 +237,21 @@ impl From<PatientDuplicatesInput> for RegisterPatient {
 impl From<PatientUpdateInput> for PatientPatch {
     fn from(input: PatientUpdateInput) -> Self {
         let PatientUpdateInput {
-            id: _, expected_version: _, mrn, given_name, middle_name, family_name, preferred_name, birth_date, ssn,
-            phone, email, address, gender, preferred_language, idempotency_key: _,
+            id: _,
+            expected_version: _,
+            mrn,
+            given_name,
+            middle_name,
+            family_name,
+            preferred_name,
+            birth_date,
+            ssn,
+            phone,
+            email,
+            address,
+            gender,
+            preferred_language,
+            idempotency_key: _,
         } = input;
         Self {
             mrn: phi_patch(mrn),

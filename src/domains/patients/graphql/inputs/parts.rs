@@ -188,7 +188,15 @@ pub struct PatientAllergyUpdateInput {
 impl From<PatientContactAddInput> for ContactFields {
     fn from(input: PatientContactAddInput) -> Self {
         let PatientContactAddInput {
-            patient_id: _, name, relationship, phone, email, emergency, legal_guardian, priority, idempotency_key: _,
+            patient_id: _,
+            name,
+            relationship,
+            phone,
+            email,
+            emergency,
+            legal_guardian,
+            priority,
+            idempotency_key: _,
         } = input;
         Self {
             name: Phi::new(name),
@@ -205,7 +213,15 @@ impl From<PatientContactAddInput> for ContactFields {
 impl From<PatientContactUpdateInput> for ContactPatch {
     fn from(input: PatientContactUpdateInput) -> Self {
         let PatientContactUpdateInput {
-            id: _, expected_version: _, name, relationship, phone, email, emergency, legal_guardian, priority,
+            id: _,
+            expected_version: _,
+            name,
+            relationship,
+            phone,
+            email,
+            emergency,
+            legal_guardian,
+            priority,
             idempotency_key: _,
         } = input;
         Self {
@@ -223,8 +239,17 @@ impl From<PatientContactUpdateInput> for ContactPatch {
 impl From<PatientCoverageAddInput> for CoverageFields {
     fn from(input: PatientCoverageAddInput) -> Self {
         let PatientCoverageAddInput {
-            patient_id: _, payer_name, plan_name, member_number, group_number, subscriber_name,
-            subscriber_relationship, priority, effective_on, ends_on, idempotency_key: _,
+            patient_id: _,
+            payer_name,
+            plan_name,
+            member_number,
+            group_number,
+            subscriber_name,
+            subscriber_relationship,
+            priority,
+            effective_on,
+            ends_on,
+            idempotency_key: _,
         } = input;
         Self {
             payer_name,
@@ -243,8 +268,18 @@ impl From<PatientCoverageAddInput> for CoverageFields {
 impl From<PatientCoverageUpdateInput> for CoveragePatch {
     fn from(input: PatientCoverageUpdateInput) -> Self {
         let PatientCoverageUpdateInput {
-            id: _, expected_version: _, payer_name, plan_name, member_number, group_number, subscriber_name,
-            subscriber_relationship, priority, effective_on, ends_on, idempotency_key: _,
+            id: _,
+            expected_version: _,
+            payer_name,
+            plan_name,
+            member_number,
+            group_number,
+            subscriber_name,
+            subscriber_relationship,
+            priority,
+            effective_on,
+            ends_on,
+            idempotency_key: _,
         } = input;
         Self {
             payer_name,
@@ -263,7 +298,13 @@ impl From<PatientCoverageUpdateInput> for CoveragePatch {
 impl From<PatientAllergyRecordInput> for AllergyFields {
     fn from(input: PatientAllergyRecordInput) -> Self {
         let PatientAllergyRecordInput {
-            patient_id: _, substance, reaction, category, severity, noted_on, idempotency_key: _,
+            patient_id: _,
+            substance,
+            reaction,
+            category,
+            severity,
+            noted_on,
+            idempotency_key: _,
         } = input;
         Self {
             substance: Phi::new(substance),
@@ -279,15 +320,16 @@ impl From<PatientAllergyRecordInput> for AllergyFields {
 impl From<PatientAllergyUpdateInput> for AllergyPatch {
     fn from(input: PatientAllergyUpdateInput) -> Self {
         let PatientAllergyUpdateInput {
-            id: _, expected_version: _, substance, reaction, category, severity, status, noted_on, idempotency_key: _,
-        } = input;
-        Self {
-            substance: phi_patch(substance),
-            reaction: phi_patch(reaction),
+            id: _,
+            expected_version: _,
+            substance,
+            reaction,
             category,
             severity,
             status,
             noted_on,
-        }
+            idempotency_key: _,
+        } = input;
+        Self { substance: phi_patch(substance), reaction: phi_patch(reaction), category, severity, status, noted_on }
     }
 }

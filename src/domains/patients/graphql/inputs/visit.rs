@@ -109,8 +109,17 @@ pub struct VisitMedicationInput {
 impl From<PatientVisitRecordInput> for VisitFields {
     fn from(input: PatientVisitRecordInput) -> Self {
         let PatientVisitRecordInput {
-            patient_id: _, visited_at, discharged_at, department, attending_id, reason, notes, vitals, medications,
-            diagnoses, idempotency_key: _,
+            patient_id: _,
+            visited_at,
+            discharged_at,
+            department,
+            attending_id,
+            reason,
+            notes,
+            vitals,
+            medications,
+            diagnoses,
+            idempotency_key: _,
         } = input;
         Self {
             visited_at,
@@ -129,8 +138,18 @@ impl From<PatientVisitRecordInput> for VisitFields {
 impl From<PatientVisitUpdateInput> for VisitPatch {
     fn from(input: PatientVisitUpdateInput) -> Self {
         let PatientVisitUpdateInput {
-            id: _, expected_version: _, visited_at, discharged_at, department, attending_id, reason, notes, vitals,
-            medications, diagnoses, idempotency_key: _,
+            id: _,
+            expected_version: _,
+            visited_at,
+            discharged_at,
+            department,
+            attending_id,
+            reason,
+            notes,
+            vitals,
+            medications,
+            diagnoses,
+            idempotency_key: _,
         } = input;
         Self {
             visited_at,
@@ -149,8 +168,15 @@ impl From<PatientVisitUpdateInput> for VisitPatch {
 impl From<VisitVitalsInput> for Vitals {
     fn from(input: VisitVitalsInput) -> Self {
         let VisitVitalsInput {
-            systolic_mmhg, diastolic_mmhg, heart_rate_bpm, respiratory_rate, temperature_c, weight_kg, height_cm,
-            spo2_percent, pain_score,
+            systolic_mmhg,
+            diastolic_mmhg,
+            heart_rate_bpm,
+            respiratory_rate,
+            temperature_c,
+            weight_kg,
+            height_cm,
+            spo2_percent,
+            pain_score,
         } = input;
         Self {
             systolic_mmhg,

@@ -74,7 +74,11 @@ impl RecordsMutation {
         let faults = match service::register_patient(request, new.clone(), once).await {
             Ok(id) => {
                 let patient = Some(service::patient(request, id).await?.into());
-                return Ok(PatientRegisterPayload { patient, possible_duplicates: Vec::new(), user_errors: Vec::new() });
+                return Ok(PatientRegisterPayload {
+                    patient,
+                    possible_duplicates: Vec::new(),
+                    user_errors: Vec::new(),
+                });
             }
             Err(Stop::Error(error)) => return Err(error),
             Err(Stop::Refused(faults)) => faults,

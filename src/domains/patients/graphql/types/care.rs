@@ -102,7 +102,16 @@ impl From<model::CareRelationship> for CareRelationship {
 impl From<model::BreakGlassAccess> for BreakGlassAccess {
     fn from(access: model::BreakGlassAccess) -> Self {
         let model::BreakGlassAccess {
-            id, patient_id, user_id, reason, started_at, expires_at, reviewed_at, reviewed_by, justified, review_note,
+            id,
+            patient_id,
+            user_id,
+            reason,
+            started_at,
+            expires_at,
+            reviewed_at,
+            reviewed_by,
+            justified,
+            review_note,
         } = access;
         Self {
             id,

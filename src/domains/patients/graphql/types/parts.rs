@@ -102,8 +102,15 @@ impl From<model::Coverage> for PatientCoverage {
     fn from(coverage: model::Coverage) -> Self {
         let model::Coverage { id, patient_id: _, fields, version } = coverage;
         let model::CoverageFields {
-            payer_name, plan_name, member_number, group_number, subscriber_name, subscriber_relationship, priority,
-            effective_on, ends_on,
+            payer_name,
+            plan_name,
+            member_number,
+            group_number,
+            subscriber_name,
+            subscriber_relationship,
+            priority,
+            effective_on,
+            ends_on,
         } = fields;
         Self {
             id,

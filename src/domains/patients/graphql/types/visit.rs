@@ -125,7 +125,16 @@ pub struct Icd10Code {
 impl From<model::Visit> for PatientVisit {
     fn from(visit: model::Visit) -> Self {
         let model::Visit {
-            id, patient_id, visited_at, discharged_at, department, attending_id, reason, notes, vitals, medications,
+            id,
+            patient_id,
+            visited_at,
+            discharged_at,
+            department,
+            attending_id,
+            reason,
+            notes,
+            vitals,
+            medications,
             version,
         } = visit;
         Self {
@@ -147,8 +156,15 @@ impl From<model::Visit> for PatientVisit {
 impl From<model::Vitals> for VisitVitals {
     fn from(vitals: model::Vitals) -> Self {
         let model::Vitals {
-            systolic_mmhg, diastolic_mmhg, heart_rate_bpm, respiratory_rate, temperature_c, weight_kg, height_cm,
-            spo2_percent, pain_score,
+            systolic_mmhg,
+            diastolic_mmhg,
+            heart_rate_bpm,
+            respiratory_rate,
+            temperature_c,
+            weight_kg,
+            height_cm,
+            spo2_percent,
+            pain_score,
         } = vitals;
         Self {
             systolic_mmhg,
