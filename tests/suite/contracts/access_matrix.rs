@@ -18,6 +18,9 @@ const AT_ONCE: usize = 12;
 const UNDECIDED: &[&str] = &[
     // Takes a file, which only a multipart request can carry: the domain's own tests call it as everyone.
     "documentUpload",
+    // Takes one of two proofs, which its input says before anyone is asked who they are.
+    "recoveryCodesRegenerate",
+    "totpDisable",
 ];
 
 /// One who calls: a user, or nobody.

@@ -8,6 +8,9 @@ use super::generated::{Api, Root, World};
 use crate::harness::{Answer, TestApp};
 
 /// Codes with which a call may end that named what is not the caller's.
+/// Lists whose ids are filters.
+const FILTERED: &[&str] = &["auditLog", "documentSearch"];
+
 const REFUSALS: &[&str] = &["NOT_FOUND", "FORBIDDEN", "BAD_USER_INPUT"];
 
 /// Whether an answer holds anything but refusals.
@@ -103,7 +106,8 @@ async fn another_facilitys_ids_show_and_change_nothing() {
             let document = Api::operation(&root, &api.shallow(&root), &variables);
             let answer = intruder.run(&document, variables.clone()).await;
             let refused = answer.errors.is_empty() || REFUSALS.contains(&answer.code());
-            if shows(&root, &answer) || !refused {
+            // Lists narrowed by a filter are answered with what of one's own passes it.
+            if (shows(&root, &answer) && !FILTERED.contains(&root.name())) || !refused {
                 faults.push(format!("{} {variables}: {} {:?}", root.name(), answer.data, answer.errors));
             }
         }

@@ -98,7 +98,7 @@ async fn a_link_ends_with_the_session_the_membership_and_the_role() {
     let cases = [
         ("UPDATE user_sessions SET revoked_at = now(), revoked_reason = 'revoked' WHERE user_id = '{user}'", 401),
         (
-            "UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'other' WHERE user_id = '{user}'",
+            "UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'under_review' WHERE user_id = '{user}'",
             401,
         ),
         (

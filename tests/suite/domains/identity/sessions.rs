@@ -117,7 +117,7 @@ async fn a_refresh_gives_the_facility_last_chosen_while_the_user_works_there() {
 
     for undo in [
         "UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'under_review'",
-        "UPDATE facility_members SET status = 'active', suspended_at = NULL; UPDATE facilities SET status = 'suspended'",
+        "UPDATE facility_members SET status = 'active', suspended_at = NULL, status_reason = NULL; UPDATE facilities SET status = 'suspended'",
     ] {
         let tokens = sign_in(&app, &person, PASSWORD).await;
         app.db_execute(&format!("UPDATE user_sessions SET chosen_facility_id = '{}'", app.facility.uuid())).await;
