@@ -172,7 +172,7 @@ settings! {
         database_pool: usize = "ANAMNESIS_DATABASE_POOL", "10";
         /// Seconds a request waits for a free connection.
         database_wait_seconds: u64 = "ANAMNESIS_DATABASE_WAIT_SECONDS", "5";
-        /// Where files are kept: file:///a/folder or s3://bucket/prefix. They are encrypted before they get there.
+        /// Where files are kept: <file:///a/folder> or <s3://bucket/prefix>. They are encrypted before they get there.
         storage_url: String = "ANAMNESIS_STORAGE_URL", "file:///var/lib/anamnesis/files";
         /// Jobs a worker does at once.
         worker_concurrency: usize = "ANAMNESIS_WORKER_CONCURRENCY", "2";
@@ -246,7 +246,7 @@ settings! {
         playground: bool = "ANAMNESIS_PLAYGROUND";
         /// File of operations that are allowed, one JSON object of hash to document; with it no other operation runs.
         allowed_operations: PathBuf = "ANAMNESIS_ALLOWED_OPERATIONS";
-        /// OTLP endpoint for traces, such as http://127.0.0.1:4318/v1/traces.
+        /// OTLP endpoint for traces, such as <http://127.0.0.1:4318/v1/traces>.
         otlp_endpoint: String = "ANAMNESIS_OTLP_ENDPOINT";
         /// A file of these settings, NAME=value a line; the environment wins.
         config_file: PathBuf = "ANAMNESIS_CONFIG";
@@ -385,7 +385,6 @@ pub fn example() -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -1,6 +1,6 @@
 //! Typed identifiers.
 //!
-//! In the database an id is a UUIDv7; in the API it is an opaque string of a kind prefix and the
+//! In the database an id is a `UUIDv7`; in the API it is an opaque string of a kind prefix and the
 //! UUID in base64url (`pat_AZ…`). A patient's id given where an appointment's is wanted fails when
 //! the input is parsed, before any SQL.
 
@@ -182,7 +182,7 @@ impl FacilityId {
     pub const PLATFORM: Self = Self(Uuid::nil());
 }
 
-/// A new id: UUIDv7, so ids of one table grow with time and keyset pages by id are pages by age.
+/// A new id: `UUIDv7`, so ids of one table grow with time and keyset pages by id are pages by age.
 #[must_use]
 pub fn new_id<T: TypedId>() -> T {
     T::from_uuid(Uuid::now_v7())

@@ -1,4 +1,4 @@
-//! Keyset pages. Order is by id, newest first: UUIDv7 ids grow with time, so it is order of making,
+//! Keyset pages. Order is by id, newest first: `UUIDv7` ids grow with time, so it is order of making,
 //! and a row comparison on the primary key is an index condition under row-level security.
 
 use crate::error::{Error, Result};

@@ -132,16 +132,13 @@ impl RequestContext {
         self.precheck(action)?;
         let session = {
             let mut held = self.inner.session.lock().await;
-            match &*held {
-                Some(session) => Arc::clone(session),
-                None => {
-                    let session = Arc::new(
-                        Session::open(&self.inner.app.database, crate::db::Mode::Read, self.binding(), self.now())
-                            .await?,
-                    );
-                    *held = Some(Arc::clone(&session));
-                    session
-                }
+            if let Some(session) = &*held { Arc::clone(session) } else {
+                let session = Arc::new(
+                    Session::open(&self.inner.app.database, crate::db::Mode::Read, self.binding(), self.now())
+                        .await?,
+                );
+                *held = Some(Arc::clone(&session));
+                session
             }
         };
         if let Err(error) = self.authorize(action, session.bound()) {
@@ -152,7 +149,6 @@ impl RequestContext {
     }
 
     /// The write door. Nothing happens until [`Write::run`].
-    #[must_use]
     pub fn write(&self, action: &'static Action) -> Write {
         Write { ctx: self.clone(), action, once: None }
     }

@@ -29,7 +29,7 @@ struct Findings {
 }
 
 impl Findings {
-    fn ok(&self, what: &str) {
+    fn ok(what: &str) {
         println!("OK    {what}");
     }
 
@@ -39,7 +39,7 @@ impl Findings {
     }
 
     fn note(&mut self, holds: bool, what: &str, remedy: &str) {
-        if holds { self.ok(what) } else { self.fault(what, remedy) }
+        if holds { Self::ok(what) } else { self.fault(what, remedy) }
     }
 }
 
@@ -101,7 +101,7 @@ async fn database(config: &Config, findings: &mut Findings) {
                 .fault(&format!("the database cannot be reached: {error}"), "check DATABASE_URL and the server");
         }
     };
-    findings.ok("the database can be reached");
+    Findings::ok("the database can be reached");
     let mut borrowed: &AsyncPgConnection = &connection;
     let looked: Result<Server, _> = sql(SERVER).get_result(&mut borrowed).await;
     match looked {
@@ -161,7 +161,7 @@ async fn pending(config: &Config, findings: &mut Findings) {
         return;
     };
     match migrate::pending(owner).await {
-        Ok(pending) if pending.is_empty() => findings.ok("no migration is pending"),
+        Ok(pending) if pending.is_empty() => Findings::ok("no migration is pending"),
         Ok(pending) => findings.fault(&format!("{} migrations are pending", pending.len()), "run `anamnesis migrate`"),
         Err(_) => findings.fault("the owner's database cannot be reached", "check ANAMNESIS_OWNER_DATABASE_URL"),
     }
@@ -177,7 +177,7 @@ async fn keys(config: &Config, findings: &mut Findings) {
             return findings.fault(&format!("the key ring does not load: {error}"), "restore it from its copy");
         }
     };
-    findings.ok("the key ring loads");
+    Findings::ok("the key ring loads");
     if ring.require(config.environment).is_err() {
         return findings.fault(
             "the key ring was made for another environment",
@@ -186,7 +186,7 @@ async fn keys(config: &Config, findings: &mut Findings) {
     }
     let Ok(app) = App::new(config.clone(), ring, Clock::System) else { return };
     match app.keys_work(FacilityId::PLATFORM).await {
-        Ok(()) => findings.ok("the keys of the platform unwrap"),
+        Ok(()) => Findings::ok("the keys of the platform unwrap"),
         Err(error) if error.code() == "NOT_FOUND" => {
             println!("--    the platform has no keys yet; the first start makes them");
         }
@@ -210,7 +210,7 @@ async fn model(config: &Config, findings: &mut Findings) {
     }
     let folder = config.model_dir.clone().unwrap_or_else(|| provision::model_folder(&Places::from_environment().cache));
     match provision::verify_model(&folder) {
-        Ok(()) => findings.ok("the embedding model is there, byte for byte"),
+        Ok(()) => Findings::ok("the embedding model is there, byte for byte"),
         Err(file) => findings.fault(
             &format!("the embedding model in {} lacks {file}, or has another one", folder.display()),
             "set ANAMNESIS_MODEL_DIR to a folder with the pinned model, or remove the folder so that it is fetched",

@@ -147,7 +147,7 @@ async fn rotate_data(config: Config, facility: Option<String>) -> Result<(), Fai
         let mut report = |line: String| println!("{facility}: {line}");
         match keys::rotate_data(&app, facility, Pace::default(), &mut report).await {
             Ok(done) => {
-                println!("{facility}: all is under version {}; {} values re-encrypted", done.version, done.values)
+                println!("{facility}: all is under version {}; {} values re-encrypted", done.version, done.values);
             }
             // Its keys were destroyed: there is nothing to rotate.
             Err(Error::NotFound) => println!("{facility}: has no keys"),

@@ -24,7 +24,7 @@ use crate::ids::{FacilityId, TypedId as _};
 /// Facilities whose keys are kept unwrapped.
 const CACHED_FACILITIES: u64 = 10_000;
 /// The platform's keys are read from within other facilities, whose sessions do not see its epoch.
-pub const PLATFORM_KEPT: Duration = Duration::from_secs(60);
+pub const PLATFORM_KEPT: Duration = Duration::from_mins(1);
 
 /// The unwrapped keys of a facility.
 #[derive(Debug)]

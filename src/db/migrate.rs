@@ -54,7 +54,7 @@ pub struct Migrated {
 /// SHA-256 of the functions and policies this build carries, in hexadecimal.
 #[must_use]
 pub fn replaceable_hash() -> String {
-    let digest = REPLACEABLE.iter().fold(Sha256::new(), |hash, text| hash.chain_update(text));
+    let digest = REPLACEABLE.iter().fold(Sha256::new(), sha2::Digest::chain_update);
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

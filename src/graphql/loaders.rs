@@ -76,7 +76,6 @@ pub async fn batched<T>(operation: impl Future<Output = T>) -> T {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
     use std::collections::HashMap;
     use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Persisted operations: a client sends the hash of a document instead of the document.
 //!
-//! Automatic: an unknown hash is answered PERSISTED_QUERY_NOT_FOUND, the client sends hash and text once,
+//! Automatic: an unknown hash is answered `PERSISTED_QUERY_NOT_FOUND`, the client sends hash and text once,
 //! the text is kept. Allow-list: only operations of a file run, whatever is sent.
 
 use std::collections::HashMap;

@@ -28,7 +28,7 @@ pub(super) const MAX_FIELD_BYTES: usize = 64 * 1024;
 /// Longest silence of a sender.
 const IDLE: Duration = Duration::from_secs(30);
 /// Longest time for all parts of a request: 50 MiB at half a megabit a second.
-const WHOLE: Duration = Duration::from_secs(15 * 60);
+const WHOLE: Duration = Duration::from_mins(15);
 
 /// Whether a request is sent in parts.
 pub(super) fn is_multipart(headers: &HeaderMap) -> bool {

@@ -101,7 +101,6 @@ impl AuditCursor {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::ids::new_id;
 

@@ -1,7 +1,6 @@
 //! Whoever sees a patient's data leaves a row that names the patient; whoever is refused or denied leaves one
 //! too. Generated over the schema.
 
-use anamnesis::access::Role;
 use serde_json::Value;
 
 use super::generated::{Api, Root, World};

@@ -10,4 +10,4 @@ pub mod engines;
 
 pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};
-pub use cluster::{cluster, execute};
+pub use cluster::cluster;

@@ -54,6 +54,7 @@ pub struct Found {
 /// Why two records may be one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum)]
 #[graphql(name = "PatientDuplicateReason")]
+#[expect(clippy::enum_variant_names, reason = "the names are those of the contract: what is the same")]
 pub enum DuplicateReason {
     /// The same social security number.
     SameSsn,

@@ -144,7 +144,7 @@ async fn the_role_that_may_can() {
             "patientRestore" => input["expectedVersion"] = json!(3),
             // The one of the chart is taken by then.
             "careRelationshipStart" => {
-                input["userId"] = json!(app.member(&[Role::Therapist]).await.user.unwrap().to_string())
+                input["userId"] = json!(app.member(&[Role::Therapist]).await.user.unwrap().to_string());
             }
             _ => {}
         }

@@ -4,8 +4,7 @@ use anamnesis::access::Role;
 use serde_json::{Value, json};
 
 use super::access::document;
-use super::icd10::db_load_codes;
-use super::{done, person, register};
+use super::done;
 use crate::harness::TestApp;
 
 const NESTED: &str = "query($first: Int!) { patients(first: $first) { nodes {
