@@ -132,10 +132,11 @@ impl RequestContext {
         self.precheck(action)?;
         let session = {
             let mut held = self.inner.session.lock().await;
-            if let Some(session) = &*held { Arc::clone(session) } else {
+            if let Some(session) = &*held {
+                Arc::clone(session)
+            } else {
                 let session = Arc::new(
-                    Session::open(&self.inner.app.database, crate::db::Mode::Read, self.binding(), self.now())
-                        .await?,
+                    Session::open(&self.inner.app.database, crate::db::Mode::Read, self.binding(), self.now()).await?,
                 );
                 *held = Some(Arc::clone(&session));
                 session
