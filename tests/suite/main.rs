@@ -3,6 +3,7 @@
 
 mod audit;
 mod contracts;
+mod crash;
 mod domains;
 mod edge;
 mod embedded;
