@@ -18,12 +18,12 @@ pub async fn audit_log(
     filter: AuditFilter,
     page: PageRequest<AuditCursor>,
 ) -> Result<Page<AuditRow>> {
+    let read = ctx.read(&policy::AUDIT_READ).await?;
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to
     {
         return Err(Error::bad_input("`filter.to` must be after `filter.from`"));
     }
-    let read = ctx.read(&policy::AUDIT_READ).await?;
     let detail = json!({
         "user": filter.user,
         "action": filter.action.is_some(),

@@ -1,6 +1,7 @@
 //! Whoever sees a patient's data leaves a row that names the patient; whoever is refused or denied leaves one
 //! too. Generated over the schema.
 
+use anamnesis::access::Role;
 use serde_json::Value;
 
 use super::generated::{Api, Root, World};
@@ -69,6 +70,40 @@ async fn every_query_that_shows_a_patient_names_them_in_the_audit_log() {
         }
     }
     assert!(silent.is_empty(), "shown without a trace:\n{}", silent.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denied_and_refused_attempts_leave_a_row() {
+    let app = TestApp::start().await;
+    let api = Api::read();
+    let World { ids, maker } = World::fill(&app, &api, app.facility).await;
+    let patient = app.member(&[Role::Patient]).await;
+    let (mut silent, mut denied, mut refused) = (Vec::new(), 0, 0);
+    for root in api.roots() {
+        let variables = api.variables(&root, &ids, false);
+        let document = Api::operation(&root, &api.shallow(&root), &variables);
+        let callers: &[(&str, crate::harness::Client)] =
+            &[("anonymous", app.anonymous()), ("patient", patient.clone()), ("maker", maker.clone())];
+        for (name, client) in callers {
+            // They end the session, or the membership, of the calls to come; and a file needs multipart.
+            if matches!(root.name(), "signOut" | "memberLeave" | "documentUpload") {
+                continue;
+            }
+            let answer = client.run(&document, variables.clone()).await;
+            let expected = match answer.errors.first() {
+                Some(_) if matches!(answer.code(), "FORBIDDEN" | "UNAUTHENTICATED") => "denied",
+                None if user_errors(&root, &answer) => "refused",
+                _ => continue,
+            };
+            *(if expected == "denied" { &mut denied } else { &mut refused }) += 1;
+            let seen = rows(&app, &answer).await;
+            if !seen.iter().any(|(outcome, _)| outcome == expected) {
+                silent.push(format!("{} as {name}: wants {expected}, has {seen:?}", root.name()));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "without a trace:\n{}", silent.join("\n"));
+    assert!(denied > 50 && refused > 10, "{denied} denied, {refused} refused");
 }
 
 fn user_errors(root: &Root, answer: &Answer) -> bool {

@@ -1,6 +1,7 @@
 //! Rules that hold for everything, generated over the schema and the catalogue: what a later domain adds
 //! falls under them without being asked.
 
+mod access_matrix;
 mod audit_coverage;
 mod cancellation;
 mod catalog;

@@ -77,7 +77,7 @@ fn bound_to(ctx: &RequestContext, facility: FacilityId) -> RequestContext {
 /// # Errors
 /// Refused when there is no such membership, or it cannot be used now.
 pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>) -> Result<AccessToken, Stop<Refusal>> {
-    ctx.user()?;
+    ctx.user_for(&policy::SELECT)?;
     let chosen = facility.unwrap_or(FacilityId::PLATFORM);
     // Its connection back first: the choice takes one of its own.
     ctx.finish().await?;

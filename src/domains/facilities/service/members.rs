@@ -144,15 +144,15 @@ pub async fn update_member(
     title: MaybeUndefined<String>,
     once: Option<Once>,
 ) -> Result<MemberId, Stop<Refusal>> {
-    let title = match title {
-        MaybeUndefined::Value(title) => {
-            validation::title(Some(title))?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
-        }
-        absent => absent,
-    };
     ctx.write(&policy::MEMBER_UPDATE)
         .once(once)
         .run(|tx| async move {
+            let title = match title {
+                MaybeUndefined::Value(title) => {
+                    validation::title(Some(title))?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
+                }
+                absent => absent,
+            };
             let (ctx, facility) = (tx.ctx(), tx.ctx().facility());
             acts_still(&tx, &lock_administrators(&tx).await?)?;
             let member = member_to_change(&tx, id).await?;

@@ -243,11 +243,10 @@ pub async fn revoke_session(
     id: SessionId,
     once: Option<Once>,
 ) -> Result<SessionId, Stop<Refusal>> {
-    let (user, _) = actor(ctx)?;
     ctx.write(&policy::SESSION_REVOKE)
         .once(once)
         .run(|tx| async move {
-            let db = tx.db()?;
+            let (user, db) = (tx.ctx().user()?, tx.db()?);
             let ended = sessions::revoke(db, user, id, RevokedReason::Revoked, tx.ctx().now()).await?;
             if !ended && !sessions::exists(db, user, id).await? {
                 return Err(Error::NotFound.into());
@@ -263,10 +262,10 @@ pub async fn revoke_session(
 /// # Errors
 /// A denial, or a fault.
 pub async fn revoke_other_sessions(ctx: &RequestContext, once: Option<Once>) -> Result<usize, Stop<Refusal>> {
-    let (user, session) = actor(ctx)?;
     ctx.write(&policy::SESSION_REVOKE)
         .once(once)
         .run(|tx| async move {
+            let (user, session) = actor(tx.ctx())?;
             let ended =
                 sessions::revoke_others(tx.db()?, user, Some(session), RevokedReason::Revoked, tx.ctx().now()).await?;
             tx.audit(Subject::of(user), json!({ "sessionsEnded": ended }));

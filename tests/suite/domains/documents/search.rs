@@ -80,6 +80,18 @@ async fn four(app: &TestApp) -> (Client, [String; 4]) {
 }
 
 #[tokio::test]
+async fn a_question_without_a_shared_word_finds_the_note() {
+    let app = start().await;
+    let (physician, [sleep, _, storm, _]) = four(&app).await;
+    for mode in ["SEMANTIC", "HYBRID"] {
+        let mode = json!({ "mode": mode });
+        assert_eq!(found(&physician, "chronic insomnia", mode.clone()).await[0], sleep);
+        assert_eq!(found(&physician, "child traumatised by a natural disaster", mode).await[0], storm);
+    }
+    assert_eq!(find(&physician, "chronic insomnia", json!({ "mode": "LEXICAL" })).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn words_are_found_in_any_form_and_marked() {
     let app = start().await;
     let (physician, [_, _, _, lithium]) = four(&app).await;

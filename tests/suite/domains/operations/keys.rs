@@ -148,6 +148,11 @@ async fn every_column_survives(facility: impl Fn(&TestApp) -> FacilityId, global
 }
 
 #[tokio::test]
+async fn every_encrypted_column_of_a_facility_survives_a_rotation() {
+    every_column_survives(|app| app.facility, false).await;
+}
+
+#[tokio::test]
 async fn every_encrypted_column_of_a_login_survives_a_rotation() {
     every_column_survives(|_| FacilityId::PLATFORM, true).await;
 }
@@ -192,6 +197,34 @@ async fn a_rotation_is_no_change_of_the_record_and_clients_notice_nothing() {
     assert_eq!(read["patient"], made);
     let again = rotate(&app, app.facility).await;
     assert_eq!(again.version, 3);
+}
+
+#[tokio::test]
+async fn a_rotation_that_was_broken_off_goes_on() {
+    let app = TestApp::start().await;
+    let row = Uuid::now_v7();
+    fill(&app, app.facility, "patient_contacts", row).await;
+    let tables = BTreeSet::from(["patient_contacts".to_owned()]);
+    // Killed when the new key was in use and nothing re-encrypted: the report of the second step never returns.
+    let broken = tokio::spawn({
+        let (app, facility) = (app.app.clone(), app.facility);
+        async move {
+            let mut lines = 0;
+            let mut report = |_: String| {
+                lines += 1;
+                assert!(lines < 2, "killed");
+            };
+            keys::rotate_data(&app, facility, AT_ONCE, &mut report).await
+        }
+    })
+    .await;
+    assert!(broken.is_err());
+    let found = open(&app, app.facility, &tables, row).await;
+    assert!(found.values().all(|(_, version)| *version == 1));
+    let rotated = rotate(&app, app.facility).await;
+    assert_eq!((rotated.version, rotated.values), (2, 3));
+    let found = open(&app, app.facility, &tables, row).await;
+    assert!(found.values().all(|(_, version)| *version == 2));
 }
 
 #[tokio::test]
