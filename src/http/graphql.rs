@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use super::{Edge, authentication, multipart};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
-use crate::domains::{documents, facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::loaders::batched;
@@ -129,8 +128,9 @@ fn admit(edge: &Edge, caller: &Caller, modern: bool) -> Result<(), Box<Response>
 async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMap, request: Request) -> Response {
     let (modern, request_id) = (accepts_response_json(headers), ctx.parts().request_id);
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let request = with_data(request, &ctx).data(authentication::cookies(headers));
-    let (mut response, ended) = match tokio::time::timeout(limit, batched(edge.schema.execute(request))).await {
+    let request = request.data(ctx.clone()).data(authentication::cookies(headers));
+    let operation = batched(|loads| edge.schema.execute(request.data(loads)));
+    let (mut response, ended) = match tokio::time::timeout(limit, operation).await {
         // What was read must be on record before it is shown.
         Ok(response) => (response, ctx.finish().await),
         // What still runs would be waited for otherwise.
@@ -140,13 +140,6 @@ async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMa
         response = failed(error);
     }
     respond(response, modern, request_id)
-}
-
-/// The context and the loaders of one request.
-fn with_data(request: Request, ctx: &RequestContext) -> Request {
-    let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
-    let request = facilities::loaders::attach(request, ctx);
-    documents::loaders::attach(patients::loaders::attach(request, ctx), ctx)
 }
 
 fn is_query(request: &mut Request) -> bool {

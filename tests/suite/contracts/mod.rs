@@ -8,6 +8,7 @@ mod catalog;
 mod generated;
 mod migrations;
 mod phi_leaks;
+mod query_count;
 mod schema_rs;
 mod schema_sdl;
 mod tenant_isolation;
