@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Action, Actor, ContextParts, Granted, PlatformRole, Purpose, Role, Subject};
+use super::{Action, Actor, ContextParts, Granted, Once, PlatformRole, Purpose, Role, Subject};
 use crate::app::App;
 use crate::audit::{Entry, Outcome, Reads, Who};
 use crate::crypto::FacilityKeys;
@@ -129,14 +129,15 @@ impl RequestContext {
     /// # Errors
     /// [`Error::Unauthenticated`] or [`Error::Forbidden`]; [`Error::Unavailable`] without a connection.
     pub async fn read(&self, action: &'static Action) -> Result<Read> {
-        let opened = async {
-            self.precheck(action)?;
-            let session = self.read_session().await?;
-            self.authorize(action, session.bound())?;
-            Ok(session)
-        };
-        let session = opened.await.map_err(|error| self.denied(action, error))?;
+        let session = self.session_for(action).await.map_err(|error| self.denied(action, error))?;
         Ok(Read { ctx: self.clone(), session })
+    }
+
+    async fn session_for(&self, action: &'static Action) -> Result<Arc<Session>> {
+        self.precheck(action)?;
+        let session = self.read_session().await?;
+        self.authorize(action, session.bound())?;
+        Ok(session)
     }
 
     /// The request's one read session, opened by whoever comes first.
@@ -417,27 +418,6 @@ pub struct EnteredKeys {
     key_epoch: i32,
 }
 
-/// A promise that a mutation happens once: the client's key, and a keyed hash of what it sent.
-#[derive(Debug, Clone)]
-pub struct Once {
-    /// As the client sent it: looked at once the write is authorized.
-    pub key: String,
-    pub fingerprint: [u8; 8],
-}
-
-impl Once {
-    /// Longest key, in bytes.
-    const MAX_KEY: usize = 200;
-
-    fn check(&self) -> Result<()> {
-        if self.key.is_empty() || self.key.len() > Self::MAX_KEY || self.key.chars().any(char::is_control) {
-            let most = Self::MAX_KEY;
-            return Err(Error::bad_input(format!("`idempotencyKey` must be 1 to {most} printable characters")));
-        }
-        Ok(())
-    }
-}
-
 /// A write about to run.
 #[must_use = "nothing is written until run"]
 pub struct Write {
@@ -501,7 +481,9 @@ impl Write {
             },
             Err(stop) => {
                 let outcome = match &stop {
-                    Stop::Refused(_) | Stop::Error(Error::BadInput(_) | Error::NotFound) => Outcome::Refused,
+                    Stop::Refused(_) | Stop::Error(Error::BadInput(_) | Error::NotFound | Error::Limit(_)) => {
+                        Outcome::Refused
+                    }
                     Stop::Error(Error::Forbidden(_) | Error::Unauthenticated) => Outcome::Denied,
                     Stop::Error(_) => Outcome::Failed,
                 };

@@ -1,6 +1,8 @@
 //! Who may call what: every root field called by everyone, printed as one table to be reviewed.
 //!
-//! A cell says what the server answered, not what a policy says it would.
+//! A cell says what the server answered, not what a policy says it would: `allow` is also a refusal by a rule of the
+//! domain, or that there is no such object, since who hears that was let in. Where a right depends on the object too,
+//! the row is of the most guarded one: documents of a clinical kind.
 
 use std::fmt::Write as _;
 
@@ -13,15 +15,6 @@ use crate::harness::{Answer, Client, TestApp};
 
 /// Calls under way at once.
 const AT_ONCE: usize = 12;
-
-/// Fields that refuse their arguments before they ask who calls. May only shrink.
-const UNDECIDED: &[&str] = &[
-    // Takes a file, which only a multipart request can carry: the domain's own tests call it as everyone.
-    "documentUpload",
-    // Takes one of two proofs, which its input says before anyone is asked who they are.
-    "recoveryCodesRegenerate",
-    "totpDisable",
-];
 
 /// One who calls: a user, or nobody.
 struct Caller {
@@ -118,9 +111,8 @@ async fn who_may_call_what_is_as_committed() {
             .flat_map(|root| std::iter::repeat_n(*root, calling.len()))
             .zip(clients)
             .map(|(root, client)| {
-                let variables = api.variables(root, &ids, false);
-                let document = Api::operation(root, &api.shallow(root), &variables);
-                async move { client.run(&document, variables).await }
+                let (api, variables) = (&api, api.variables(root, &ids, false));
+                async move { api.call(&client, root, variables).await }
             })
             .collect();
         answers.extend(futures::stream::iter(calls).buffered(AT_ONCE).collect::<Vec<_>>().await);
@@ -134,7 +126,7 @@ async fn who_may_call_what_is_as_committed() {
         for (caller, answer) in callers.iter().zip(&answers[row * width..(row + 1) * width]) {
             let cell = cell(answer);
             let _ = write!(line, " {cell:<width$}", width = caller.name.len().max(5));
-            if cell == "?" && !UNDECIDED.contains(&root.name()) {
+            if cell == "?" {
                 undecided.push(format!("{} as {}: {:?}", root.name(), caller.name, answer.errors));
             }
         }
@@ -150,4 +142,51 @@ async fn who_may_call_what_is_as_committed() {
     mutations.sort();
     let table = format!("{}\n{}\n{}\n", head.trim_end(), queries.join("\n"), mutations.join("\n"));
     super::compare_or_update("tests/suite/contracts/access_matrix.txt", &table);
+}
+
+/// Whoever may not do a thing is told so whatever they send: no rule about the input speaks first.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_of_their_input_before_it_is_known_who_calls() {
+    let app = TestApp::start().await;
+    let api = Api::read();
+    let mut ids: Ids = World::fill(&app, &api, app.facility).await.ids;
+    ids.insert("fac".into(), app.other.encode());
+    let roots = api.roots();
+    let callers: Vec<Caller> = callers(&app)
+        .await
+        .into_iter()
+        .filter(|caller| matches!(caller.name, "anonymous" | "signed_in" | "patient" | "technician"))
+        .collect();
+    assert_eq!(callers.len(), 4);
+    let (mut told, mut denied) = (Vec::new(), 0);
+    let clients = clients(&app, &callers, roots.len() * 2).await;
+    for (root, clients) in roots.iter().zip(clients.chunks(callers.len() * 2)) {
+        if part(root) > 0 {
+            continue;
+        }
+        for caller in &callers {
+            let pair = client_of(caller, clients);
+            let fit = api.call(pair[0], root, api.variables(root, &ids, false)).await;
+            if cell(&fit) != "deny" {
+                continue;
+            }
+            let mut variables = api.unfit_variables(root, &ids);
+            if api.takes_key(root) {
+                variables["input"]["idempotencyKey"] = "".into();
+            }
+            let unfit = api.call(pair[1], root, variables).await;
+            denied += 1;
+            if cell(&unfit) != "deny" || unfit.code() != fit.code() {
+                told.push(format!("{} as {}: {} {:?}", root.name(), caller.name, unfit.data, unfit.errors));
+            }
+        }
+    }
+    assert!(told.is_empty(), "told of their input:\n{}", told.join("\n"));
+    assert!(denied > 200, "only {denied} denials");
+}
+
+/// Clients of one caller.
+fn client_of<'a>(caller: &Caller, clients: &'a [Client]) -> Vec<&'a Client> {
+    let user = caller.user.map(|(user, _)| user);
+    clients.iter().filter(|client| client.user == user).collect()
 }
