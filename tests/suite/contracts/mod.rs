@@ -7,6 +7,7 @@ mod cancellation;
 mod catalog;
 mod generated;
 mod migrations;
+mod node;
 mod phi_leaks;
 mod query_count;
 mod schema_rs;

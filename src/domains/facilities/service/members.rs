@@ -12,7 +12,7 @@ use crate::domains::facilities::model::{
 use crate::domains::facilities::{policy, repository, validation};
 use crate::domains::identity;
 use crate::error::{Error, Result, Stop};
-use crate::ids::{MemberId, UserId};
+use crate::ids::{MemberId, MemberRoleId, UserId};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
 
@@ -114,6 +114,15 @@ async fn search(read: &Read, filter: &MemberFilter, typed: &Phi<String>) -> Resu
 pub async fn roles_of(ctx: &RequestContext, members: &[MemberId]) -> Result<Vec<MemberRole>> {
     let read = ctx.read(&policy::MEMBERS_READ).await?;
     repository::roles::of_members(read.db()?, ctx.facility(), members).await
+}
+
+/// One role of a member.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn role(ctx: &RequestContext, id: MemberRoleId) -> Result<MemberRole> {
+    let read = ctx.read(&policy::MEMBERS_READ).await?;
+    repository::roles::find(read.db()?, ctx.facility(), id).await?.ok_or(Error::NotFound)
 }
 
 /// Departments of the facility, by name.

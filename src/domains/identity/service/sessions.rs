@@ -224,6 +224,16 @@ pub async fn list_sessions(ctx: &RequestContext, page: PageRequest<SessionId>) -
     Ok(page.cut(rows))
 }
 
+/// One of one's own sessions that still runs.
+///
+/// # Errors
+/// [`Error::NotFound`] when it has ended, or is not one's own.
+pub async fn session(ctx: &RequestContext, id: SessionId) -> Result<UserSession> {
+    let read = ctx.read(&policy::VIEWER).await?;
+    let now = ctx.now();
+    sessions::find_running(read.db()?, ctx.user()?, id, now, now - idle(ctx)).await?.ok_or(Error::NotFound)
+}
+
 /// How many [`list_sessions`] would list.
 ///
 /// # Errors

@@ -71,8 +71,7 @@ pub async fn break_glass(
     // What was read so far was read for another purpose.
     ctx.finish().await?;
     let emergency = ctx.for_purpose(Purpose::Emergency);
-    let outcome =
-        emergency.write(&policy::BREAK_GLASS).once(once).run(|tx| open_chart(tx, wanted)).await;
+    let outcome = emergency.write(&policy::BREAK_GLASS).once(once).run(|tx| open_chart(tx, wanted)).await;
     emergency.finish().await?;
     outcome
 }
