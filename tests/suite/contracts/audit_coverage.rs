@@ -156,6 +156,24 @@ async fn who_comes_with_what_has_ended_leaves_a_row() {
     }
 }
 
+/// Also where the choice of a facility is asked outside any.
+#[tokio::test]
+async fn who_chooses_a_facility_with_a_session_that_has_ended_leaves_a_row() {
+    let app = TestApp::start().await;
+    let nurse = app.member(&[Role::Nurse]).await;
+    let user = nurse.user.unwrap().uuid();
+    app.db_execute(&format!(
+        "UPDATE user_sessions SET revoked_at = now(), revoked_reason = 'revoked' WHERE user_id = '{user}'"
+    ))
+    .await;
+    let choose = "mutation($id: ID!) { facilitySelect(input: { facilityId: $id }) { userErrors { code } } }";
+    let answer = nurse.run(choose, serde_json::json!({ "id": app.facility.encode() })).await;
+    assert_eq!(answer.code(), "UNAUTHENTICATED");
+    let seen = rows(&app, &answer).await;
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].outcome.as_str(), &seen[0].facility), ("denied", &FacilityId::PLATFORM.uuid().to_string()));
+}
+
 /// A request cannot fill the log: what it is denied many times stands there once.
 #[tokio::test]
 async fn one_request_leaves_one_row_for_each_action_denied() {

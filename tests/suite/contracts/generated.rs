@@ -286,7 +286,9 @@ impl Api {
     pub async fn call(&self, client: &Client, root: &Root, variables: Value) -> Answer {
         let document = Self::operation(root, &self.shallow(root), &variables);
         match self.input_fields(root).iter().find(|field| base(&field.ty.node) == "Upload") {
-            Some(file) => client.run_with_file(&document, variables, &file.name.node, b"Slept well.").await,
+            Some(file) => {
+                client.run_with_file(&document, variables, &file.name.node, ("note.txt", b"Slept well.")).await
+            }
             None => client.run(&document, variables).await,
         }
     }

@@ -83,13 +83,15 @@ pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>)
     ctx.finish().await?;
     let outside = outside(ctx);
     if let Some(facility) = facility {
-        let offered = memberships(&outside).await?;
+        let offered = memberships(&outside).await;
+        // Before the answer is looked at: a denial is on record too.
+        outside.finish().await?;
+        let offered = offered?;
         let membership = offered.iter().find(|membership| membership.facility.id == facility);
         if let Some((code, message)) = refusal(membership) {
             return refuse(&outside, facility, code, message).await;
         }
     }
-    outside.finish().await?;
     bound_to(ctx, chosen)
         .write(&policy::SELECT)
         .run(|tx| async move {
