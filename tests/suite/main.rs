@@ -8,3 +8,4 @@ mod edge;
 mod embedded;
 mod extraction;
 mod harness;
+mod readme;

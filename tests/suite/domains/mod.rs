@@ -1,8 +1,8 @@
 //! Operations of the domains, through the API. Mirrors `src/domains`.
 
 mod compliance;
-mod documents;
+pub mod documents;
 mod facilities;
-mod identity;
+pub mod identity;
 mod operations;
 mod patients;

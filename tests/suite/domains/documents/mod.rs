@@ -9,7 +9,7 @@ mod processing;
 mod search;
 mod search_plan;
 mod upload;
-mod wire;
+pub mod wire;
 
 use anamnesis::access::Role;
 use anamnesis::ids::{PatientId, TypedId as _};
