@@ -145,7 +145,9 @@ impl RequestContext {
         self.precheck(action)?;
         let session = {
             let mut held = self.inner.session.lock().await;
-            if let Some(session) = &held.open { Arc::clone(session) } else {
+            if let Some(session) = &held.open {
+                Arc::clone(session)
+            } else {
                 let session = Arc::new(self.begin(&mut held, Mode::Read, self.binding()).await?);
                 held.open = Some(Arc::clone(&session));
                 session

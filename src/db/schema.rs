@@ -33,7 +33,7 @@ diesel::table! {
     audit_log (facility_id, recorded_at, id) {
         /// identifier: the facility whose chain it belongs to
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// operational: when
         recorded_at -> Timestamptz,
@@ -49,7 +49,7 @@ diesel::table! {
         user_id -> Nullable<Uuid>,
         /// identifier: in which session
         session_id -> Nullable<Uuid>,
-        /// operational: what was done (`audit::Action`)
+        /// operational: what was done (audit::Action)
         action -> Text,
         /// operational: success, refused (a rule), denied (no permission) or failed
         outcome -> Text,
@@ -73,7 +73,7 @@ diesel::table! {
     break_glass_accesses (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the patient
         patient_id -> Uuid,
@@ -107,7 +107,7 @@ diesel::table! {
     care_relationships (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the patient
         patient_id -> Uuid,
@@ -167,7 +167,7 @@ diesel::table! {
     document_chunks (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the document
         document_id -> Uuid,
@@ -205,7 +205,7 @@ diesel::table! {
     document_signatures (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the document
         document_id -> Uuid,
@@ -227,7 +227,7 @@ diesel::table! {
     documents (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// operational: uploaded file or authored note
         origin -> Text,
@@ -255,7 +255,7 @@ diesel::table! {
         document_date -> Date,
         /// operational: how far it is on its way into search
         status -> Text,
-        /// operational: why it failed (`extraction::ExtractionError::code`); null otherwise
+        /// operational: why it failed (extraction::ExtractionError::code); null otherwise
         failure_code -> Nullable<Text>,
         /// clinical: life cycle of a note; null for uploads
         note_state -> Nullable<Text>,
@@ -297,7 +297,7 @@ diesel::table! {
 diesel::table! {
     /// A tenant: hospital, clinic or practice.
     facilities (id) {
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// operational: public name
         name -> Text,
@@ -319,7 +319,7 @@ diesel::table! {
         phone -> Nullable<Text>,
         /// operational: IANA zone
         time_zone -> Text,
-        /// operational: typed in code (`facilities::Settings`)
+        /// operational: typed in code (facilities::Settings)
         settings -> Jsonb,
         /// operational: active, suspended, or shredded (its keys destroyed)
         status -> Text,
@@ -341,7 +341,7 @@ diesel::table! {
     facility_invitations (facility_id, id) {
         /// identifier: where
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// operational: SHA-256 of the token in the mail
         token_hash -> Bytea,
@@ -349,7 +349,7 @@ diesel::table! {
         email_ciphertext -> Bytea,
         /// identifier: blind index of the address, under the lookup key
         email_index -> BigInt,
-        /// operational: roles granted on acceptance (`facilities::RoleGrant`)
+        /// operational: roles granted on acceptance (facilities::RoleGrant)
         roles -> Jsonb,
         /// operational: job title granted on acceptance
         title -> Nullable<Text>,
@@ -393,7 +393,7 @@ diesel::table! {
     facility_members (facility_id, id) {
         /// identifier: where
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: who
         user_id -> Uuid,
@@ -457,9 +457,9 @@ diesel::table! {
     jobs (facility_id, id) {
         /// identifier: for which facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
-        /// operational: which handler (`jobs::Kind`)
+        /// operational: which handler (jobs::Kind)
         kind -> Text,
         /// operational: ids and counters, or values encrypted under the facility key; never PHI in clear
         payload -> Jsonb,
@@ -495,7 +495,7 @@ diesel::table! {
     member_roles (facility_id, id) {
         /// identifier: where
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: whose
         member_id -> Uuid,
@@ -531,7 +531,7 @@ diesel::table! {
     patient_allergies (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the patient
         patient_id -> Uuid,
@@ -561,7 +561,7 @@ diesel::table! {
     patient_contacts (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the patient
         patient_id -> Uuid,
@@ -593,7 +593,7 @@ diesel::table! {
     patient_coverages (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the patient
         patient_id -> Uuid,
@@ -641,7 +641,7 @@ diesel::table! {
     patient_visits (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the patient
         patient_id -> Uuid,
@@ -657,9 +657,9 @@ diesel::table! {
         reason_ciphertext -> Nullable<Bytea>,
         /// phi: remarks
         notes_ciphertext -> Nullable<Bytea>,
-        /// phi: vital signs as JSON (`patients::Vitals`)
+        /// phi: vital signs as JSON (patients::Vitals)
         vitals_ciphertext -> Nullable<Bytea>,
-        /// phi: medications as JSON (`patients::Medication`)
+        /// phi: medications as JSON (patients::Medication)
         medications_ciphertext -> Nullable<Bytea>,
         /// operational: optimistic concurrency counter
         version -> Integer,
@@ -675,7 +675,7 @@ diesel::table! {
     patients (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// phi: medical record number
         mrn_ciphertext -> Bytea,
@@ -697,7 +697,7 @@ diesel::table! {
         phone_ciphertext -> Nullable<Bytea>,
         /// phi: e-mail address
         email_ciphertext -> Nullable<Bytea>,
-        /// phi: postal address as JSON (`patients::Address`)
+        /// phi: postal address as JSON (patients::Address)
         address_ciphertext -> Nullable<Bytea>,
         /// clinical: administrative gender
         gender -> Text,
@@ -807,7 +807,7 @@ diesel::table! {
 diesel::table! {
     /// A sign-in on a device, and the family of refresh tokens that grew from it.
     user_sessions (id) {
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: whose session
         user_id -> Uuid,
@@ -851,7 +851,7 @@ diesel::table! {
 diesel::table! {
     /// A login. Global, never tenant-owned.
     users (id) {
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// phi: sign-in e-mail address, encrypted under the platform key
         email_ciphertext -> Bytea,
@@ -891,7 +891,7 @@ diesel::table! {
     visit_diagnoses (facility_id, id) {
         /// identifier: the facility
         facility_id -> Uuid,
-        /// identifier: `UUIDv7`
+        /// identifier: UUIDv7
         id -> Uuid,
         /// identifier: the visit
         visit_id -> Uuid,

@@ -16,7 +16,6 @@ use super::{Edge, authentication, multipart};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
 use crate::db::counting;
-use crate::domains::{documents, facilities, identity, patients};
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::loaders::batched;
@@ -141,7 +140,7 @@ async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMa
     let span = tracing::info_span!(
         target: TRACE, "operation", graphql.operation.type = field::Empty, document_hash, outcome, statements = field::Empty
     );
-    let request = with_data(request, &ctx).data(authentication::cookies(headers)).data(observed.clone());
+    let request = request.data(ctx.clone()).data(authentication::cookies(headers)).data(observed.clone());
     let answer = counting(Arc::clone(&statements), answered(&edge, &ctx, request)).instrument(span.clone()).await;
     let answer = sealed(answer, request_id);
     let (outcome, statements) = (outcome_of(&answer), statements.load(Ordering::Relaxed));
@@ -156,7 +155,8 @@ async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMa
 /// Runs an operation and puts on record what it read, before that is shown.
 async fn answered(edge: &Edge, ctx: &RequestContext, request: Request) -> GraphqlResponse {
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let (response, ended) = match tokio::time::timeout(limit, batched(edge.schema.execute(request))).await {
+    let operation = batched(|loads| edge.schema.execute(request.data(loads)));
+    let (response, ended) = match tokio::time::timeout(limit, operation).await {
         Ok(response) => (response, ctx.finish().await),
         // What still runs would be waited for otherwise.
         Err(_) => (failed(Error::Timeout), ctx.abandon().await),
@@ -173,13 +173,6 @@ fn outcome_of(response: &GraphqlResponse) -> &'static str {
         Some("UNAVAILABLE" | "INTERNAL_SERVER_ERROR") => "fault",
         None | Some(_) => "invalid",
     }
-}
-
-/// The context and the loaders of one request.
-fn with_data(request: Request, ctx: &RequestContext) -> Request {
-    let request = identity::loaders::attach(request.data(ctx.clone()), ctx);
-    let request = facilities::loaders::attach(request, ctx);
-    documents::loaders::attach(patients::loaders::attach(request, ctx), ctx)
 }
 
 fn is_query(request: &mut Request) -> bool {

@@ -3,8 +3,13 @@
 
 mod audit;
 mod contracts;
+mod doctor;
 mod domains;
+mod doors;
 mod edge;
 mod embedded;
 mod extraction;
 mod harness;
+mod mail;
+mod metrics;
+mod telemetry;

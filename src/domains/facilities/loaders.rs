@@ -2,34 +2,22 @@
 
 use std::collections::HashMap;
 
-use async_graphql::Request;
-use async_graphql::dataloader::{DataLoader, Loader};
-
 use super::model::MemberRole;
 use super::service;
 use crate::access::RequestContext;
-use crate::graphql::loaders::{LoadError, spawn};
+use crate::error::Result;
+use crate::graphql::loaders::{Loader, grouped};
 use crate::ids::MemberId;
-
-/// Gives a request the loaders of the domain.
-pub fn attach(request: Request, ctx: &RequestContext) -> Request {
-    request.data(DataLoader::new(RolesLoader(ctx.clone()), spawn))
-}
 
 /// Roles by member.
 #[derive(Debug)]
-pub struct RolesLoader(RequestContext);
+pub struct RolesLoader;
 
-#[async_graphql::async_trait::async_trait]
-impl Loader<MemberId> for RolesLoader {
+impl Loader for RolesLoader {
+    type Key = MemberId;
     type Value = Vec<MemberRole>;
-    type Error = LoadError;
 
-    async fn load(&self, keys: &[MemberId]) -> Result<HashMap<MemberId, Vec<MemberRole>>, LoadError> {
-        let mut found: HashMap<MemberId, Vec<MemberRole>> = HashMap::new();
-        for role in service::roles_of(&self.0, keys).await? {
-            found.entry(role.member_id).or_default().push(role);
-        }
-        Ok(found)
+    async fn load(ctx: &RequestContext, keys: &[MemberId]) -> Result<HashMap<MemberId, Vec<MemberRole>>> {
+        Ok(grouped(service::roles_of(ctx, keys).await?, |role| role.member_id))
     }
 }

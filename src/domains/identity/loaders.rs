@@ -2,31 +2,23 @@
 
 use std::collections::HashMap;
 
-use async_graphql::Request;
-use async_graphql::dataloader::{DataLoader, Loader};
-
 use super::model::User;
 use super::service;
 use crate::access::RequestContext;
-use crate::graphql::loaders::{LoadError, spawn};
+use crate::error::Result;
+use crate::graphql::loaders::Loader;
 use crate::ids::UserId;
-
-/// Gives a request the loaders of the domain.
-pub fn attach(request: Request, ctx: &RequestContext) -> Request {
-    request.data(DataLoader::new(UserLoader(ctx.clone()), spawn))
-}
 
 /// Accounts by id.
 #[derive(Debug)]
-pub struct UserLoader(pub RequestContext);
+pub struct UserLoader;
 
-#[async_graphql::async_trait::async_trait]
-impl Loader<UserId> for UserLoader {
+impl Loader for UserLoader {
+    type Key = UserId;
     type Value = User;
-    type Error = LoadError;
 
-    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, User>, LoadError> {
-        let found = service::users_by_ids(&self.0, keys).await?;
+    async fn load(ctx: &RequestContext, keys: &[UserId]) -> Result<HashMap<UserId, User>> {
+        let found = service::users_by_ids(ctx, keys).await?;
         Ok(found.into_iter().map(|user| (user.id, user)).collect())
     }
 }

@@ -1,62 +1,25 @@
 //! Batched look-ups for edges: one statement for all parents of a page.
 
 use std::collections::HashMap;
-use std::hash::Hash;
-
-use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::{Context, Request};
 
 use super::model::{Allergy, CareRelationship, Contact, Coverage, Diagnosis, Patient, Visit, VisitCursor};
 use super::service;
 use crate::access::RequestContext;
-use crate::graphql::loaders::{LoadError, spawn};
+use crate::error::Result;
+use crate::graphql::loaders::{Loader, grouped};
 use crate::ids::{PatientId, VisitId};
 use crate::pagination::{Page, PageRequest};
 
-/// Gives a request the loaders of the domain.
-pub fn attach(request: Request, ctx: &RequestContext) -> Request {
-    request
-        .data(DataLoader::new(PatientLoader(ctx.clone()), spawn))
-        .data(DataLoader::new(ContactsLoader(ctx.clone()), spawn))
-        .data(DataLoader::new(CoveragesLoader(ctx.clone()), spawn))
-        .data(DataLoader::new(AllergiesLoader(ctx.clone()), spawn))
-        .data(DataLoader::new(CareTeamLoader(ctx.clone()), spawn))
-        .data(DataLoader::new(VisitsLoader(ctx.clone()), spawn))
-        .data(DataLoader::new(VisitCountLoader(ctx.clone()), spawn))
-        .data(DataLoader::new(DiagnosesLoader(ctx.clone()), spawn))
-}
-
-/// What a loader of the request has for one key.
-///
-/// # Errors
-/// The loader's.
-pub async fn load<L, K>(ctx: &Context<'_>, key: K) -> Result<Option<L::Value>, LoadError>
-where
-    K: Send + Sync + Hash + Eq + Clone + 'static,
-    L: Loader<K, Error = LoadError>,
-{
-    ctx.data_unchecked::<DataLoader<L>>().load_one(key).await
-}
-
-fn grouped<K: Hash + Eq, T>(rows: Vec<T>, key: impl Fn(&T) -> K) -> HashMap<K, Vec<T>> {
-    let mut groups: HashMap<K, Vec<T>> = HashMap::new();
-    for row in rows {
-        groups.entry(key(&row)).or_default().push(row);
-    }
-    groups
-}
-
 /// Patients by id.
 #[derive(Debug)]
-pub struct PatientLoader(RequestContext);
+pub struct PatientLoader;
 
-#[async_graphql::async_trait::async_trait]
-impl Loader<PatientId> for PatientLoader {
+impl Loader for PatientLoader {
+    type Key = PatientId;
     type Value = Patient;
-    type Error = LoadError;
 
-    async fn load(&self, keys: &[PatientId]) -> Result<HashMap<PatientId, Patient>, LoadError> {
-        let found = service::patients_by_ids(&self.0, keys).await?;
+    async fn load(ctx: &RequestContext, keys: &[PatientId]) -> Result<HashMap<PatientId, Patient>> {
+        let found = service::patients_by_ids(ctx, keys).await?;
         Ok(found.into_iter().map(|patient| (patient.id, patient)).collect())
     }
 }
@@ -66,15 +29,14 @@ macro_rules! list_loaders {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, $service:path, $by:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $name(RequestContext);
+        pub struct $name;
 
-        #[async_graphql::async_trait::async_trait]
-        impl Loader<$key> for $name {
+        impl Loader for $name {
+            type Key = $key;
             type Value = Vec<$value>;
-            type Error = LoadError;
 
-            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, Vec<$value>>, LoadError> {
-                Ok(grouped($service(&self.0, keys).await?, |row| row.$by))
+            async fn load(ctx: &RequestContext, keys: &[$key]) -> Result<HashMap<$key, Vec<$value>>> {
+                Ok(grouped($service(ctx, keys).await?, |row| row.$by))
             }
         }
     )*};
@@ -104,18 +66,17 @@ pub struct VisitPage {
 
 /// Pages of visits: one statement for all patients whose pages are alike.
 #[derive(Debug)]
-pub struct VisitsLoader(RequestContext);
+pub struct VisitsLoader;
 
-#[async_graphql::async_trait::async_trait]
-impl Loader<VisitPage> for VisitsLoader {
+impl Loader for VisitsLoader {
+    type Key = VisitPage;
     type Value = Page<Visit>;
-    type Error = LoadError;
 
-    async fn load(&self, keys: &[VisitPage]) -> Result<HashMap<VisitPage, Page<Visit>>, LoadError> {
+    async fn load(ctx: &RequestContext, keys: &[VisitPage]) -> Result<HashMap<VisitPage, Page<Visit>>> {
         let mut found = HashMap::new();
         for ((first, after), wanted) in grouped(keys.to_vec(), |key| (key.first, key.after)) {
             let patients: Vec<PatientId> = wanted.iter().map(|key| key.patient).collect();
-            let pages = service::visits_of(&self.0, &patients, PageRequest { first, after }).await?;
+            let pages = service::visits_of(ctx, &patients, PageRequest { first, after }).await?;
             found.extend(pages.into_iter().map(|(patient, page)| (VisitPage { patient, first, after }, page)));
         }
         Ok(found)
@@ -124,14 +85,13 @@ impl Loader<VisitPage> for VisitsLoader {
 
 /// How many visits a patient has.
 #[derive(Debug)]
-pub struct VisitCountLoader(RequestContext);
+pub struct VisitCountLoader;
 
-#[async_graphql::async_trait::async_trait]
-impl Loader<PatientId> for VisitCountLoader {
+impl Loader for VisitCountLoader {
+    type Key = PatientId;
     type Value = i64;
-    type Error = LoadError;
 
-    async fn load(&self, keys: &[PatientId]) -> Result<HashMap<PatientId, i64>, LoadError> {
-        Ok(service::count_visits_of(&self.0, keys).await?)
+    async fn load(ctx: &RequestContext, keys: &[PatientId]) -> Result<HashMap<PatientId, i64>> {
+        Ok(service::count_visits_of(ctx, keys).await?)
     }
 }

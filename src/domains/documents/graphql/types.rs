@@ -1,6 +1,5 @@
 //! Objects of the domain.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -11,12 +10,14 @@ use crate::domains::documents::model::{
     self, CheckedSignature, DocumentKind, DocumentOrigin, DocumentStatus, NoteState, Refusal,
 };
 use crate::domains::documents::{processing, service};
+use crate::domains::identity::graphql::User;
+use crate::domains::identity::loaders::UserLoader;
 use crate::domains::patients::graphql::Patient;
 use crate::domains::patients::loaders::PatientLoader;
 use crate::error::Result;
 use crate::extraction::ExtractionError;
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, load_many, load_one, or_null};
 use crate::graphql::payload::user_error;
 use crate::graphql::request::request;
 use crate::ids::{DocumentId, PatientId, SignatureId, TypedId as _, UserId};
@@ -44,8 +45,6 @@ pub struct Document {
     pub size_bytes: i64,
     /// SHA-256 of the content, in hexadecimal.
     pub sha256: String,
-    /// Who uploaded or wrote it; null for imports.
-    pub author_id: Option<UserId>,
     /// The day it is about.
     pub document_date: NaiveDate,
     /// How far it is on its way into search.
@@ -69,6 +68,8 @@ pub struct Document {
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
     #[graphql(skip)]
+    pub author_id: Option<UserId>,
+    #[graphql(skip)]
     pub patient_ids: Vec<PatientId>,
     #[graphql(skip)]
     pub addendum_to_id: Option<DocumentId>,
@@ -76,11 +77,15 @@ pub struct Document {
 
 #[ComplexObject]
 impl Document {
+    /// Who uploaded or wrote it; null for imports.
+    async fn author(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.author_id?).await
+    }
+
     /// Patients it is about, those whose charts the caller may open. Needs `patients.read`.
     async fn patients(&self, ctx: &Context<'_>) -> Result<Vec<Patient>, LoadError> {
-        let loader = ctx.data_unchecked::<DataLoader<PatientLoader>>();
-        let mut found = loader.load_many(self.patient_ids.iter().copied()).await?;
-        Ok(self.patient_ids.iter().filter_map(|id| found.remove(id)).map(Patient::from).collect())
+        let found = load_many::<PatientLoader>(ctx, self.patient_ids.clone()).await?;
+        Ok(found.into_iter().map(Patient::from).collect())
     }
 
     /// The text of a note; null for uploads. Needs `documents.read`.
@@ -88,8 +93,7 @@ impl Document {
         if self.origin != DocumentOrigin::Note {
             return Ok(None);
         }
-        let loader = ctx.data_unchecked::<DataLoader<TextLoader>>();
-        Ok(loader.load_one(self.id).await?.map(Phi::into_revealed))
+        Ok(load_one::<TextLoader>(ctx, self.id).await?.map(Phi::into_revealed))
     }
 
     /// Signatures, oldest first; none unless it is a signed note. Needs `documents.read`.
@@ -97,21 +101,18 @@ impl Document {
         if self.note_state != Some(NoteState::Signed) {
             return Ok(Vec::new());
         }
-        let loader = ctx.data_unchecked::<DataLoader<SignaturesLoader>>();
-        Ok(loader.load_one(self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
+        Ok(load_one::<SignaturesLoader>(ctx, self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
     }
 
     /// Notes that add to this one, oldest first. Needs `documents.read`.
     async fn addenda(&self, ctx: &Context<'_>) -> Result<Vec<Document>, LoadError> {
-        let loader = ctx.data_unchecked::<DataLoader<AddendaLoader>>();
-        Ok(loader.load_one(self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
+        Ok(load_one::<AddendaLoader>(ctx, self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
     }
 
     /// The note this one adds to; null when it adds to none. Needs `documents.read`.
     async fn addendum_to(&self, ctx: &Context<'_>) -> Result<Option<Document>, LoadError> {
         let Some(id) = self.addendum_to_id else { return Ok(None) };
-        let loader = ctx.data_unchecked::<DataLoader<DocumentLoader>>();
-        Ok(loader.load_one(id).await?.map(Into::into))
+        Ok(load_one::<DocumentLoader>(ctx, id).await?.map(Into::into))
     }
 
     /// Where the file can be fetched for five minutes, by this user in this session: a path on this server, with a
@@ -133,12 +134,11 @@ connection!(DocumentConnection, DocumentEdge, Document, "documents");
 pub async fn documents_of_patient(
     ctx: &Context<'_>,
     patient: PatientId,
-    first: Option<i32>,
-    after: Option<String>,
+    page: PageRequest<DocumentId>,
 ) -> Result<DocumentConnection, LoadError> {
-    let page = PageRequest::<DocumentId>::parse(first, after.as_deref())?;
-    let loader = ctx.data_unchecked::<DataLoader<PatientDocumentsLoader>>();
-    let found = loader.load_one(PatientDocuments { patient, first: page.first, after: page.after }).await?;
+    let found =
+        load_one::<PatientDocumentsLoader>(ctx, PatientDocuments { patient, first: page.first, after: page.after })
+            .await?;
     let found = found.map_or_else(|| page.cut(Vec::new()), |found| found.map(Document::from));
     Ok(DocumentConnection::new(found, page.after.is_some(), None, |document| document.id.encode()))
 }
@@ -156,10 +156,11 @@ pub struct DocumentFailure {
 
 /// A signature on a note.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
 pub struct DocumentSignature {
     /// Typed, opaque id.
     pub id: SignatureId,
-    /// Who signed.
+    #[graphql(skip)]
     pub signer_id: UserId,
     /// When.
     pub signed_at: DateTime<Utc>,
@@ -167,6 +168,19 @@ pub struct DocumentSignature {
     pub content_sha256: String,
     /// Whether the note is still what was signed, and the server's seal on it is genuine. False is a reason for alarm.
     pub valid: bool,
+}
+
+#[ComplexObject]
+impl DocumentSignature {
+    /// Who signed; null only when the account cannot be shown.
+    async fn signer(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.signer_id).await
+    }
+}
+
+/// Someone of the facility, in one batch with everyone else of the answer.
+async fn user(ctx: &Context<'_>, id: UserId) -> Option<User> {
+    or_null(ctx, load_one::<UserLoader>(ctx, id).await)?.map(Into::into)
 }
 
 user_error!(

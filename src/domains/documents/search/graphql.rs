@@ -1,6 +1,5 @@
 //! Search in the API.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::NaiveDate;
 
@@ -11,7 +10,7 @@ use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::model::DocumentKind;
 use crate::error::Result;
 use crate::graphql::connection::PageInfo;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, load_one};
 use crate::graphql::request::request;
 use crate::ids::{ChunkId, DocumentId, PatientId, TypedId as _, UserId};
 use crate::pagination::PageRequest;
@@ -55,8 +54,7 @@ pub struct DocumentSearchHit {
 impl DocumentSearchHit {
     /// The document the passage is from; null when it cannot be seen any more. Needs `documents.read`.
     async fn document(&self, ctx: &Context<'_>) -> Result<Option<Document>, LoadError> {
-        let loader = ctx.data_unchecked::<DataLoader<DocumentLoader>>();
-        Ok(loader.load_one(self.document_id).await?.map(Into::into))
+        Ok(load_one::<DocumentLoader>(ctx, self.document_id).await?.map(Into::into))
     }
 }
 

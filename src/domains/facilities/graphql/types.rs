@@ -1,6 +1,5 @@
 //! Objects of the domain.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, Utc};
 
@@ -15,7 +14,7 @@ use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
 use crate::error::Result;
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::LoadError;
+use crate::graphql::loaders::{LoadError, load_one};
 use crate::graphql::payload::user_error;
 use crate::graphql::request::request;
 use crate::ids::{FacilityId, InvitationId, MemberId, MemberRoleId, UserId};
@@ -121,8 +120,7 @@ impl Member {
 
     /// Roles held, the primary one first; for a removed member those held last. Needs `facilities.members.read`.
     async fn roles(&self, ctx: &Context<'_>) -> Result<Vec<MemberRole>, LoadError> {
-        let loader = ctx.data_unchecked::<DataLoader<RolesLoader>>();
-        Ok(loader.load_one(self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
+        Ok(load_one::<RolesLoader>(ctx, self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
     }
 
     /// Who invited them; null when it was the platform, or someone who never worked here. Needs
@@ -139,8 +137,7 @@ impl Member {
 
 async fn load_user(ctx: &Context<'_>, id: Option<UserId>) -> Result<Option<User>, LoadError> {
     let Some(id) = id else { return Ok(None) };
-    let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
-    Ok(loader.load_one(id).await?.map(Into::into))
+    Ok(load_one::<UserLoader>(ctx, id).await?.map(Into::into))
 }
 
 connection!(MemberConnection, MemberEdge, Member, "members");

@@ -125,6 +125,12 @@ async fn roles_that_deal_with_no_documents_are_refused_and_recorded() {
         }
         uploads_refused(&app, &client, "OTHER", "FORBIDDEN").await;
     }
+    // Beside a patient the refusal is told, and the patient is shown.
+    let officer = app.member(&[Role::PrivacyOfficer]).await;
+    let both = "query($id: ID!) { patient(id: $id) { id documents { nodes { id } } } }";
+    let answer = officer.run(both, json!({ "id": patient })).await;
+    assert_eq!((answer.code(), answer.errors.len()), ("FORBIDDEN", 1));
+    assert_eq!(answer.data["patient"], json!({ "id": patient, "documents": null }));
     assert_eq!(everything(&app).await, before);
     let denied = "SELECT count(*) FROM audit_log WHERE outcome = 'denied' AND action = 'documents.upload'";
     assert_eq!(app.db_value(denied).await, (2 * NOBODY.len()).to_string());

@@ -79,6 +79,31 @@ async fn pages_cover_a_list_once() {
     }
 }
 
+#[tokio::test]
+async fn statements_do_not_grow_with_the_number_of_patients() {
+    let app = TestApp::start().await;
+    let nurse = app.member(&[Role::Nurse]).await;
+    let query = "query($first: Int!) { patients(first: $first) { nodes { id documents(first: 3) {
+        nodes { id author { id } patients { id } text signatures { id signer { id } } addenda { id } } } } } }";
+    let mut counts = Vec::new();
+    let mut registered = 0;
+    for wanted in [1, 20, 100] {
+        while registered < wanted {
+            let patient = register(&app, "Ada").await;
+            upload_note(&nurse, &patient).await;
+            registered += 1;
+        }
+        nurse.run(query, json!({ "first": wanted })).await.ok();
+        let before = app.app.database.statements();
+        let found = nurse.run(query, json!({ "first": wanted })).await.ok();
+        counts.push(app.app.database.statements() - before);
+        assert_eq!(found["patients"]["nodes"].as_array().unwrap().len(), wanted);
+        assert_eq!(found["patients"]["nodes"][0]["documents"]["nodes"][0]["text"], "Slept well.");
+    }
+    assert_eq!(counts[0], counts[1]);
+    assert_eq!(counts[1], counts[2]);
+}
+
 /// A note past the API would need its ciphertext made by hand; through it, one statement more a patient.
 async fn upload_note(nurse: &Client, patient: &str) {
     let create = "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id } } }";

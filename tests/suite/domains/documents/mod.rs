@@ -2,6 +2,7 @@
 
 mod access;
 mod download;
+mod interrupted;
 mod lists;
 mod models;
 mod notes;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use crate::harness::{Client, TestApp};
 
 pub const UPLOAD: &str = "mutation($input: DocumentUploadInput!) { documentUpload(input: $input) {
-    document { id kind title fileName mimeType sizeBytes sha256 status version documentDate authorId patients { id } }
+    document { id kind title fileName mimeType sizeBytes sha256 status version documentDate author { id } patients { id } }
     userErrors { code field } } }";
 
 pub const DOCUMENT: &str = "query($id: ID!) { document(id: $id) { id kind title fileName mimeType sizeBytes sha256

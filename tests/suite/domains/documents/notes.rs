@@ -8,7 +8,7 @@ use super::{count, register, restrict, treats};
 use crate::harness::{Client, TestApp};
 
 const NOTE: &str = "query($id: ID!) { document(id: $id) { id title text kind noteState status version signedAt sha256
-    mimeType signatures { signerId signedAt contentSha256 valid } addenda { id title text noteState }
+    mimeType signatures { signer { id } signedAt contentSha256 valid } addenda { id title text noteState }
     addendumTo { id } patients { id } } }";
 
 /// Runs one of the note mutations; gives its payload.
@@ -126,7 +126,7 @@ async fn a_signature_says_who_when_and_over_what() {
     let note = read(&author, &id).await;
     assert_eq!((&note["noteState"], &note["signedAt"]), (&json!("SIGNED"), &json!("2026-03-09T14:00:00+00:00")));
     let signature = &note["signatures"][0];
-    assert_eq!(signature["signerId"], json!(author.user.unwrap().to_string()));
+    assert_eq!(signature["signer"]["id"], json!(author.user.unwrap().to_string()));
     assert_eq!((&signature["signedAt"], &signature["valid"]), (&note["signedAt"], &json!(true)));
     assert_eq!(note["signatures"].as_array().unwrap().len(), 1);
     let audited = "SELECT count(*) FROM audit_log WHERE action = 'documents.note.sign' AND outcome = 'success' AND patient_id IS NOT NULL";

@@ -59,7 +59,7 @@ async fn ten_megabytes_come_back_by_graphql() {
     assert_eq!((&document["title"], &document["fileName"]), (&json!("scan é"), &json!("scan é.bin")));
     assert_eq!((&document["documentDate"], &document["version"]), (&json!("2026-03-09"), &json!(1)));
     assert_eq!(document["mimeType"], "application/octet-stream");
-    assert_eq!(document["authorId"], json!(physician.user.unwrap().to_string()));
+    assert_eq!(document["author"]["id"], json!(physician.user.unwrap().to_string()));
     assert!(download(&app, &physician, &document["id"]).await.body == content);
     assert_eq!(*app.app.storage.open_uploads().borrow(), 0);
 }

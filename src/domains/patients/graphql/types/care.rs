@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 
 use super::{Patient, text, user};
 use crate::domains::identity::graphql::User;
-use crate::domains::patients::loaders::{PatientLoader, load};
+use crate::domains::patients::loaders::PatientLoader;
 use crate::domains::patients::model::{self, CareRelationshipKind};
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::or_null;
+use crate::graphql::loaders::{load_one, or_null};
 use crate::ids::{BreakGlassId, CareRelationshipId, PatientId, UserId};
 
 /// A provider treating a patient. Needs `patients.care_team.read`.
@@ -40,7 +40,7 @@ impl CareRelationship {
 
     /// Who is treated; null when you may not open the chart. Needs `patients.read`.
     async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
-        or_null(ctx, load::<PatientLoader, _>(ctx, self.patient_id).await)?.map(Into::into)
+        or_null(ctx, load_one::<PatientLoader>(ctx, self.patient_id).await)?.map(Into::into)
     }
 }
 
@@ -86,7 +86,7 @@ impl BreakGlassAccess {
 
     /// Whose chart was opened. Needs `patients.read`.
     async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
-        or_null(ctx, load::<PatientLoader, _>(ctx, self.patient_id).await)?.map(Into::into)
+        or_null(ctx, load_one::<PatientLoader>(ctx, self.patient_id).await)?.map(Into::into)
     }
 }
 

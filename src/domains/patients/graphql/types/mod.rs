@@ -17,12 +17,12 @@ use crate::domains::documents::graphql::{DocumentConnection, documents_of_patien
 use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
 use crate::domains::patients::loaders::{
-    AllergiesLoader, CareTeamLoader, ContactsLoader, CoveragesLoader, VisitCountLoader, VisitPage, VisitsLoader, load,
+    AllergiesLoader, CareTeamLoader, ContactsLoader, CoveragesLoader, VisitCountLoader, VisitPage, VisitsLoader,
 };
 use crate::domains::patients::model::{self, Gender, PatientStatus, Refusal, VisitCursor};
 use crate::error::Result;
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::{LoadError, or_null};
+use crate::graphql::loaders::{LoadError, load_one, or_null};
 use crate::graphql::payload::user_error;
 use crate::ids::{PatientId, UserId};
 use crate::pagination::PageRequest;
@@ -75,7 +75,7 @@ pub struct Patient {
 impl Patient {
     /// Contacts, in the order they are called. Needs `patients.read`.
     async fn contacts(&self, ctx: &Context<'_>) -> Result<Vec<PatientContact>, LoadError> {
-        let found = load::<ContactsLoader, _>(ctx, self.id).await?.unwrap_or_default();
+        let found = load_one::<ContactsLoader>(ctx, self.id).await?.unwrap_or_default();
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -87,33 +87,34 @@ impl Patient {
         #[graphql(desc = "Documents to return, 1 to 100; 20 when left out.")] first: Option<i32>,
         #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
     ) -> Result<Option<DocumentConnection>, LoadError> {
-        documents_of_patient(ctx, self.id, first, after).await.map(Some)
+        let page = PageRequest::parse(first, after.as_deref())?;
+        Ok(or_null(ctx, documents_of_patient(ctx, self.id, page).await))
     }
 
     /// Contacts to be called in an emergency, in that order. Needs `patients.read`.
     async fn emergency_contacts(&self, ctx: &Context<'_>) -> Result<Vec<PatientContact>, LoadError> {
-        let found = load::<ContactsLoader, _>(ctx, self.id).await?.unwrap_or_default();
+        let found = load_one::<ContactsLoader>(ctx, self.id).await?.unwrap_or_default();
         Ok(found.into_iter().filter(|contact| contact.fields.emergency).map(Into::into).collect())
     }
 
     /// Insurance coverages, those billed first come first, ended ones too; null when you may not see them. Needs
     /// `patients.coverages.read`.
     async fn coverages(&self, ctx: &Context<'_>) -> Option<Vec<PatientCoverage>> {
-        let found = or_null(ctx, load::<CoveragesLoader, _>(ctx, self.id).await)?.unwrap_or_default();
+        let found = or_null(ctx, load_one::<CoveragesLoader>(ctx, self.id).await)?.unwrap_or_default();
         Some(found.into_iter().map(Into::into).collect())
     }
 
     /// Allergies and intolerances in the order they were recorded, resolved and mistaken ones too: look at
     /// `status`. Null when you may not see them. Needs `patients.allergies.read`.
     async fn allergies(&self, ctx: &Context<'_>) -> Option<Vec<PatientAllergy>> {
-        let found = or_null(ctx, load::<AllergiesLoader, _>(ctx, self.id).await)?.unwrap_or_default();
+        let found = or_null(ctx, load_one::<AllergiesLoader>(ctx, self.id).await)?.unwrap_or_default();
         Some(found.into_iter().map(Into::into).collect())
     }
 
     /// Who treats the patient now, the longest first; null when you may not see it. Needs
     /// `patients.care_team.read`.
     async fn care_team(&self, ctx: &Context<'_>) -> Option<Vec<CareRelationship>> {
-        let found = or_null(ctx, load::<CareTeamLoader, _>(ctx, self.id).await)?.unwrap_or_default();
+        let found = or_null(ctx, load_one::<CareTeamLoader>(ctx, self.id).await)?.unwrap_or_default();
         Some(found.into_iter().map(Into::into).collect())
     }
 
@@ -128,12 +129,12 @@ impl Patient {
         let key = VisitPage { patient: self.id, first: page.first, after: page.after };
         let counted = async {
             if ctx.look_ahead().field("totalCount").exists() {
-                load::<VisitCountLoader, _>(ctx, self.id).await.map(|count| Some(count.unwrap_or(0)))
+                load_one::<VisitCountLoader>(ctx, self.id).await.map(|count| Some(count.unwrap_or(0)))
             } else {
                 Ok(None)
             }
         };
-        let loaded = async { futures::try_join!(load::<VisitsLoader, _>(ctx, key), counted) };
+        let loaded = async { futures::try_join!(load_one::<VisitsLoader>(ctx, key), counted) };
         let Some((visits, total)) = or_null(ctx, loaded.await) else { return Ok(None) };
         let visits = visits.unwrap_or_else(|| crate::pagination::Page { rows: Vec::new(), has_next: false });
         let cursor = |visit: &PatientVisit| VisitCursor { visited_at: visit.visited_at, id: visit.id }.encode();
@@ -165,7 +166,7 @@ user_error!(
 
 /// Someone of the facility.
 async fn user(ctx: &Context<'_>, id: UserId) -> Option<User> {
-    or_null(ctx, load::<UserLoader, _>(ctx, id).await)?.map(Into::into)
+    or_null(ctx, load_one::<UserLoader>(ctx, id).await)?.map(Into::into)
 }
 
 pub(super) fn text(value: Option<Phi<String>>) -> Option<String> {

@@ -5,10 +5,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Patient, text, user};
 use crate::domains::identity::graphql::User;
-use crate::domains::patients::loaders::{DiagnosesLoader, PatientLoader, load};
+use crate::domains::patients::loaders::{DiagnosesLoader, PatientLoader};
 use crate::domains::patients::model;
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::{LoadError, or_null};
+use crate::graphql::loaders::{LoadError, load_one, or_null};
 use crate::ids::{PatientId, UserId, VisitId};
 
 /// A visit in the history of a patient. Needs `patients.visits.read`.
@@ -48,12 +48,12 @@ impl PatientVisit {
 
     /// Whose visit it was; null when you may not open the chart. Needs `patients.read`.
     async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
-        or_null(ctx, load::<PatientLoader, _>(ctx, self.patient_id).await)?.map(Into::into)
+        or_null(ctx, load_one::<PatientLoader>(ctx, self.patient_id).await)?.map(Into::into)
     }
 
     /// Coded diagnoses, the primary one first. Needs `patients.visits.read`.
     async fn diagnoses(&self, ctx: &Context<'_>) -> Result<Vec<VisitDiagnosis>, LoadError> {
-        let found = load::<DiagnosesLoader, _>(ctx, self.id).await?.unwrap_or_default();
+        let found = load_one::<DiagnosesLoader>(ctx, self.id).await?.unwrap_or_default();
         Ok(found.into_iter().map(Into::into).collect())
     }
 }

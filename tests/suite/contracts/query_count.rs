@@ -1,0 +1,122 @@
+//! A page costs the same number of statements however many rows it has.
+
+use std::fmt::Write as _;
+
+use anamnesis::access::Role;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, TestApp};
+
+async fn add(client: &Client, field: &str, ty: &str, input: Value) -> Value {
+    let document =
+        format!("mutation($input: {ty}!) {{ {field}(input: $input) {{ userErrors {{ code field message }} }} }}");
+    let data = client.run(&document, json!({ "input": input })).await.ok();
+    assert_eq!(data[field]["userErrors"], json!([]), "{field}");
+    data
+}
+
+async fn patient(client: &Client, number: usize, user: &str) {
+    let registered = client
+        .run(
+            "mutation($input: PatientRegisterInput!) { patientRegister(input: $input) { patient { id } userErrors { code } } }",
+            json!({ "input": { "givenName": format!("Given{number}"), "familyName": format!("Family{number}"),
+                "birthDate": "1980-01-01", "gender": "FEMALE", "acceptDuplicates": true } }),
+        )
+        .await
+        .ok();
+    let id = registered["patientRegister"]["patient"]["id"].clone();
+    add(
+        client,
+        "patientContactAdd",
+        "PatientContactAddInput",
+        json!({ "patientId": id, "name": "Sam", "relationship": "FRIEND" }),
+    )
+    .await;
+    add(
+        client,
+        "patientCoverageAdd",
+        "PatientCoverageAddInput",
+        json!({ "patientId": id, "payerName": "Payer", "memberNumber": "M1", "effectiveOn": "2020-01-01", "subscriberRelationship": "SELF" }),
+    )
+    .await;
+    add(
+        client,
+        "patientAllergyRecord",
+        "PatientAllergyRecordInput",
+        json!({ "patientId": id, "substance": "Nuts", "category": "FOOD", "severity": "MILD" }),
+    )
+    .await;
+    add(
+        client,
+        "noteCreate",
+        "NoteCreateInput",
+        json!({ "patientIds": [id], "kind": "CLINICAL_NOTE", "title": "Session", "text": "Slept well." }),
+    )
+    .await;
+    // Who registers a patient as a therapist treats them: a care relationship is there already.
+    for day in 1..=2 {
+        add(
+            client,
+            "patientVisitRecord",
+            "PatientVisitRecordInput",
+            json!({ "patientId": id, "visitedAt": format!("2026-02-0{day}T10:00:00Z"), "diagnoses": ["J45.909"], "attendingId": user }),
+        )
+        .await;
+    }
+}
+
+async fn cost(app: &TestApp, client: &Client, document: &str, first: usize) -> u64 {
+    let before = app.app.database.statements();
+    client.run(document, json!({ "first": first })).await.ok();
+    app.app.database.statements() - before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_n_costs_a_fixed_number_of_statements() {
+    let app = TestApp::start_with(&[("ANAMNESIS_MAX_COMPLEXITY", "1000000")]).await;
+    app.db_execute("INSERT INTO icd10_codes (code, description, billable) VALUES ('J45.909', 'Unspecified asthma, uncomplicated', true)")
+        .await;
+    let client = app.member(Role::ALL).await;
+    let user = anamnesis::ids::TypedId::encode(client.user.unwrap());
+    futures::stream::iter(0..100).for_each_concurrent(8, |number| patient(&client, number, &user)).await;
+    let cases = [
+        (
+            "patients",
+            "query($first: Int!) { patients(first: $first) { totalCount nodes { id familyName contacts { name } \
+             coverages { payerName } allergies { substance } careTeam { kind user { id } } documents(first: 2) { nodes { id title author { id } patients { id } } } \
+             visits(first: 3) { nodes { reason diagnoses { code description } } } } } }",
+        ),
+        (
+            "careRelationships",
+            "query($first: Int!) { careRelationships(first: $first) { nodes { id patient { id familyName contacts { name } } } } }",
+        ),
+        (
+            "documents",
+            "query($first: Int!) { documents(first: $first) { nodes { id title text author { id } patients { id familyName } \
+             signatures { signer { id } } addenda { id } } } }",
+        ),
+        (
+            "members",
+            "query($first: Int!) { members(first: $first) { nodes { id user { id } invitedBy { id } roles { role } } } }",
+        ),
+        ("auditLog", "query($first: Int!) { auditLog(first: $first) { nodes { id action outcome } } }"),
+        (
+            "patientSearch",
+            "query($first: Int!) { patientSearch(first: $first, input: { name: \"family\" }) { nodes { patient { id contacts { name } } } } }",
+        ),
+    ];
+    let mut table =
+        String::from("# Statements of a page of any size, with opening the session and writing the audit rows.\n");
+    for (name, document) in cases {
+        // The first run fills the caches of keys.
+        cost(&app, &client, document, 1).await;
+        let mut costs = Vec::new();
+        for first in [1, 20, 100] {
+            costs.push(cost(&app, &client, document, first).await);
+        }
+        assert!(costs.iter().all(|cost| *cost == costs[0]), "{name}: {costs:?} statements for 1, 20 and 100 rows");
+        let _ = writeln!(table, "{name:<18} {}", costs[0]);
+    }
+    super::compare_or_update("tests/suite/contracts/query_count.txt", &table);
+}
