@@ -250,11 +250,11 @@ settings! {
         playground: bool = "ANAMNESIS_PLAYGROUND";
         /// File of operations that are allowed, one JSON object of hash to document; with it no other operation runs.
         allowed_operations: PathBuf = "ANAMNESIS_ALLOWED_OPERATIONS";
-        /// Mail server: smtps://user:password@host or smtp://user:password@host:587?tls=required. In production, mail without it waits.
+        /// Mail server: `smtps://user:password@host` or `smtp://user:password@host:587?tls=required`. In production, mail without it waits.
         smtp_url: Secret = "ANAMNESIS_SMTP_URL";
         /// Folder mail is written to instead of being sent; links in it are secret. By default only in development, below the data folder.
         mail_folder: PathBuf = "ANAMNESIS_MAIL_FOLDER";
-        /// Where the web app is, which links in mail lead to; by default ANAMNESIS_PUBLIC_URL.
+        /// Where the web app is, which links in mail lead to; by default `ANAMNESIS_PUBLIC_URL`.
         app_url: String = "ANAMNESIS_APP_URL";
         /// Address and port that serves /metrics to Prometheus, and nothing else; by default 127.0.0.1:9464 in development, none in production.
         metrics_listen: SocketAddr = "ANAMNESIS_METRICS_LISTEN";
@@ -317,7 +317,8 @@ impl Config {
             faults.push("  ANAMNESIS_MAIL_FOLDER: mail is either sent or written, not both".to_owned());
         }
         let host = url.strip_prefix("smtp://").map(|rest| rest.rsplit_once('@').map_or(rest, |(_, host)| host));
-        let near = host.is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].iter().any(|near| host.starts_with(near)));
+        let near =
+            host.is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].iter().any(|near| host.starts_with(near)));
         if !(url.starts_with("smtps://") || url.starts_with("smtp://")) {
             faults.push("  ANAMNESIS_SMTP_URL: must begin with smtps:// or smtp://".to_owned());
         } else if !(url.starts_with("smtps://") || url.ends_with("tls=required") || near) {

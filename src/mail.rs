@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lettre::message::{Mailbox, header};
+use lettre::message::{Body, Mailbox, header};
 use lettre::transport::smtp;
 use lettre::{AsyncFileTransport, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
@@ -138,7 +138,7 @@ impl Mailer {
             .to(letter.to.reveal().parse().map_err(|_| MailError::Malformed)?)
             .subject(letter.subject.clone())
             .header(header::ContentType::TEXT_PLAIN)
-            .body(letter.text.reveal().clone())
+            .body(as_it_is(letter.text.reveal()))
             .map_err(|_| MailError::Malformed)?;
         match &self.way {
             Way::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|error| judged(&error)),
@@ -150,6 +150,12 @@ impl Mailer {
             Way::Nowhere => Err(MailError::NotConfigured),
         }
     }
+}
+
+/// As readable as it was written, where it is plain ASCII: a link then stays on one line.
+fn as_it_is(text: &str) -> Body {
+    let body = Body::new_with_encoding(text.to_owned(), header::ContentTransferEncoding::SevenBit);
+    body.unwrap_or_else(|_| Body::new(text.to_owned()))
 }
 
 fn transport(url: &Secret) -> Result<Smtp, MailError> {

@@ -133,11 +133,7 @@ impl Metrics {
             "SQL statements of a GraphQL operation, transaction control included, by type",
             self.statements.clone(),
         );
-        registry.register(
-            "database_pool_wait_seconds",
-            "Time until a connection was had",
-            pool.waits.clone(),
-        );
+        registry.register("database_pool_wait_seconds", "Time until a connection was had", pool.waits.clone());
         registry.register("database_pool_refused", "Requests that got no connection", pool.refused.clone());
         registry.register("jobs", "Ends of jobs by kind and outcome", self.jobs.clone());
         registry.register("job_seconds", "Time of jobs by kind", self.job_seconds.clone());
@@ -255,7 +251,11 @@ fn audit(app: &App, asked: &mut Registry) {
         asked.register("audit_last_block_age_seconds", "Age of the newest block of any chain", age(app, newest));
     }
     if let Some(sealed) = *metrics.sealing.lock().unwrap_or_else(PoisonError::into_inner) {
-        asked.register("audit_last_sealing_age_seconds", "Time since this node last looked at every chain", age(app, sealed));
+        asked.register(
+            "audit_last_sealing_age_seconds",
+            "Time since this node last looked at every chain",
+            age(app, sealed),
+        );
     }
 }
 

@@ -137,17 +137,17 @@ async fn metrics(
     stop: &CancellationToken,
 ) -> Result<Option<JoinHandle<crate::error::Result<()>>>, Failure> {
     let listener = match (app.config.metrics_listen, app.config.environment) {
-        (Some(listen), _) => TcpListener::bind(listen)
-            .await
-            .map_err(|error| format!("cannot listen on {listen}: {error}; choose another with ANAMNESIS_METRICS_LISTEN"))?,
-        (None, Environment::Development) => match TcpListener::bind(DEVELOPMENT_METRICS).await {
-            Ok(listener) => listener,
-            Err(_) => {
+        (Some(listen), _) => TcpListener::bind(listen).await.map_err(|error| {
+            format!("cannot listen on {listen}: {error}; choose another with ANAMNESIS_METRICS_LISTEN")
+        })?,
+        (None, Environment::Development) => {
+            let Ok(listener) = TcpListener::bind(DEVELOPMENT_METRICS).await else {
                 // A second server on this machine, most likely; nobody has asked for it.
                 tracing::info!("/metrics is not served: its port is in use");
                 return Ok(None);
-            }
-        },
+            };
+            listener
+        }
         (None, Environment::Production) => return Ok(None),
     };
     Ok(Some(tokio::spawn(crate::http::serve_metrics(Arc::clone(app), listener, stop.clone()))))

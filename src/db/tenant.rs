@@ -155,13 +155,12 @@ impl Session {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let held = lent.upgrade().filter(|lent| lent.claim());
-        let lent = match held {
-            Some(held) => held,
-            None => {
-                let fresh = Lent::of(database.connection().await?);
-                fresh.claim();
-                fresh
-            }
+        let lent = if let Some(held) = held {
+            held
+        } else {
+            let fresh = Lent::of(database.connection().await?);
+            fresh.claim();
+            fresh
         };
         Self::begin(lent, mode, binding, now).await
     }
@@ -169,7 +168,8 @@ impl Session {
     async fn begin(lent: Arc<Lent>, mode: Mode, binding: Binding, now: DateTime<Utc>) -> Result<Self> {
         let unbound = Bound { roles: Vec::new(), patient_scope: PatientScope::None, key_epoch: 0, member: None };
         let scope = binding.scope();
-        let span = tracing::info_span!(target: TRACE, "transaction", mode = mode.word(), scope, end = tracing::field::Empty);
+        let span =
+            tracing::info_span!(target: TRACE, "transaction", mode = mode.word(), scope, end = tracing::field::Empty);
         // Made before anything is sent, so that a cancellation from here on discards the connection.
         let mut session = Self { lent, bound: unbound, ended: AtomicBool::new(false), span };
         let begin = match mode {

@@ -74,15 +74,24 @@ impl Extension for Watch {
             observed.note(|seen| seen.document_hash = Some(hash));
         }
         let document = next.run(ctx, query, variables).await?;
-        let operations = document.operations.iter().map(|(name, operation)| (name.map(ToString::to_string), word(operation.node.ty)));
+        let operations = document
+            .operations
+            .iter()
+            .map(|(name, operation)| (name.map(ToString::to_string), word(operation.node.ty)));
         *self.operations.lock().unwrap_or_else(PoisonError::into_inner) = operations.collect();
         Ok(document)
     }
 
-    async fn execute(&self, ctx: &ExtensionContext<'_>, operation_name: Option<&str>, next: NextExecute<'_>) -> Response {
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
         if let Some(observed) = ctx.data_opt::<Observed>() {
             let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let chosen = operations.iter().find(|(name, _)| operation_name.is_none() || name.as_deref() == operation_name);
+            let chosen =
+                operations.iter().find(|(name, _)| operation_name.is_none() || name.as_deref() == operation_name);
             observed.note(|seen| seen.kind = chosen.map(|(_, kind)| *kind));
         }
         next.run(ctx, operation_name).await

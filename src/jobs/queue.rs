@@ -63,14 +63,12 @@ pub(super) struct Claimed {
 pub(super) async fn claim(app: &App, worker: &str, most: i64, lease: TimeDelta) -> Result<Vec<Claimed>> {
     let now = app.clock.now();
     let session = Session::open(&app.database, Mode::Write, Binding::Worker, now).await?;
-    let lost: Vec<JobRow> = sql(
-        "UPDATE jobs SET worker = $1, leased_until = $2, updated_at = $3 \
+    let lost: Vec<JobRow> = sql("UPDATE jobs SET worker = $1, leased_until = $2, updated_at = $3 \
          WHERE (facility_id, id) IN ( \
              SELECT facility_id, id FROM jobs \
              WHERE state = 'running' AND leased_until < $3 AND attempts >= max_attempts \
              ORDER BY leased_until, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
-         RETURNING facility_id, id, kind, payload, attempts, max_attempts, user_id",
-    )
+         RETURNING facility_id, id, kind, payload, attempts, max_attempts, user_id")
     .bind::<Text, _>(worker)
     .bind::<Timestamptz, _>(now + lease)
     .bind::<Timestamptz, _>(now)

@@ -200,12 +200,7 @@ async fn run_to_end(app: &Arc<App>, handlers: &Handlers, worker: &str, claimed: 
     })
 }
 
-async fn attempt(
-    app: &Arc<App>,
-    handler: Option<&Arc<dyn Handler>>,
-    job: &Job,
-    lost: bool,
-) -> Result<(), Failure> {
+async fn attempt(app: &Arc<App>, handler: Option<&Arc<dyn Handler>>, job: &Job, lost: bool) -> Result<(), Failure> {
     if lost {
         return Err(Failure::Permanent(WORKER_LOST));
     }

@@ -34,11 +34,7 @@ impl<W> Logs<W> {
     }
 
     fn message(&self, metadata: &Metadata<'_>, said: Option<String>) -> String {
-        if is_ours(metadata.target()) || self.in_words {
-            said.unwrap_or_default()
-        } else {
-            UNSAID.to_owned()
-        }
+        if is_ours(metadata.target()) || self.in_words { said.unwrap_or_default() } else { UNSAID.to_owned() }
     }
 }
 

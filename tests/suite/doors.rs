@@ -73,7 +73,8 @@ async fn a_transaction_dropped_midway_takes_a_lent_connection_down_with_it() {
     let app = one_connection().await;
     let ctx = app.system(app.facility);
     let held = ctx.read(&documents::policy::PROCESS).await.unwrap();
-    let backend = "SELECT pid::text FROM pg_stat_activity WHERE usename = 'anamnesis_server' AND datname = current_database()";
+    let backend =
+        "SELECT pid::text FROM pg_stat_activity WHERE usename = 'anamnesis_server' AND datname = current_database()";
     let before = app.db_value(backend).await;
     {
         let stuck = ctx.write(&operations::policy::SWEEP).run::<(), std::convert::Infallible, _, _>(|tx| async move {
@@ -87,8 +88,6 @@ async fn a_transaction_dropped_midway_takes_a_lent_connection_down_with_it() {
     }
     drop(held);
     write(&ctx).await.unwrap();
-    let after = app
-        .db_query(&format!("{backend} AND state = 'idle' AND pid <> {before}"))
-        .await;
+    let after = app.db_query(&format!("{backend} AND state = 'idle' AND pid <> {before}")).await;
     assert_eq!(after.len(), 1, "the connection was used again");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use anamnesis::access::Role;
 use anamnesis::domains::identity::model::NewAccount;
 use anamnesis::domains::identity::service;
-use anamnesis::ids::{FacilityId, TypedId as _};
+use anamnesis::ids::FacilityId;
 use chrono::TimeDelta;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -127,7 +127,9 @@ async fn a_link_in_the_folder_sets_a_new_password() {
     let mails = written(&app);
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains("https://app.lakeside.example/password-reset#token="), "{}", mails[0]);
-    assert!(mails[0].contains(&format!("To: {ADDRESS}")) && !mails[0].contains("Okafor\"") && !mails[0].contains("Maria "));
+    assert!(
+        mails[0].contains(&format!("To: {ADDRESS}")) && !mails[0].contains("Okafor\"") && !mails[0].contains("Maria ")
+    );
     assert_eq!(app.db_value("SELECT count(*) FROM jobs").await, "0");
     let input = json!({ "token": token(&mails[0], "/password-reset"), "newPassword": "a quiet harbour at dusk 41" });
     let reset = app.anonymous().run(RESET, json!({ "input": input })).await.ok();

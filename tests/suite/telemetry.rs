@@ -140,7 +140,10 @@ async fn a_collector_is_sent_spans_with_what_is_on_the_list() {
     clerk.run(register, json!({ "input": input })).await.ok();
     app.anonymous().request(reqwest::Method::GET, "/ZqcanaryPath?name=ZqcanaryQuery").send().await.unwrap();
     app.db_execute("UPDATE facilities SET settings = settings").await;
-    clerk.run("mutation { passwordResetRequest(input: { email: \"zqcanary@test.example\" }) { accepted } }", json!({})).await.ok();
+    clerk
+        .run("mutation { passwordResetRequest(input: { email: \"zqcanary@test.example\" }) { accepted } }", json!({}))
+        .await
+        .ok();
     app.work().await;
     tracing::info_span!(target: TRACE, "ZqcanaryName", patient_name = "ZqcanaryAttribute", otel.name = "ZqcanaryRenamed").in_scope(|| {
         tracing::error!(error = "ZqcanaryEvent", "a span's event");

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anamnesis::telemetry::{LOGGABLE, SPANS, TRACEABLE};
 
-const MACROS: &[&str] = &["tracing::error!(", "tracing::warn!(", "tracing::info!(", "tracing::debug!(", "tracing::trace!("];
+const MACROS: &[&str] =
+    &["tracing::error!(", "tracing::warn!(", "tracing::info!(", "tracing::debug!(", "tracing::trace!("];
 
 fn sources(folder: &std::path::Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

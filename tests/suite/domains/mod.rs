@@ -1,7 +1,7 @@
 //! Operations of the domains, through the API. Mirrors `src/domains`.
 
 mod compliance;
-mod documents;
+pub mod documents;
 mod facilities;
 mod identity;
 mod operations;

@@ -7,7 +7,7 @@ mod lists;
 mod models;
 mod notes;
 mod processing;
-mod search;
+pub mod search;
 mod search_plan;
 mod upload;
 mod wire;
