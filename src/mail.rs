@@ -137,6 +137,7 @@ impl Mailer {
             .from(self.from.clone())
             .to(letter.to.reveal().parse().map_err(|_| MailError::Malformed)?)
             .subject(letter.subject.clone())
+            .header(header::MIME_VERSION_1_0)
             .header(header::ContentType::TEXT_PLAIN)
             .body(as_it_is(letter.text.reveal()))
             .map_err(|_| MailError::Malformed)?;
@@ -152,10 +153,17 @@ impl Mailer {
     }
 }
 
-/// As readable as it was written, where it is plain ASCII: a link then stays on one line.
+/// Longest line that goes as it is; RFC 5322 ends at 998.
+const MAX_LINE: usize = 900;
+
+/// The text as it was written where it is plain ASCII: a link then stays in one piece, also in a file.
 fn as_it_is(text: &str) -> Body {
-    let body = Body::new_with_encoding(text.to_owned(), header::ContentTransferEncoding::SevenBit);
-    body.unwrap_or_else(|_| Body::new(text.to_owned()))
+    if text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE) {
+        let lines = text.replace('\n', "\r\n").into_bytes();
+        Body::dangerous_pre_encoded(lines, header::ContentTransferEncoding::SevenBit)
+    } else {
+        Body::new(text.to_owned())
+    }
 }
 
 fn transport(url: &Secret) -> Result<Smtp, MailError> {

@@ -55,7 +55,7 @@ async fn converse(stream: TcpStream, verdict: &'static str, heard: Arc<Mutex<Vec
                 "250 taken"
             }
             _ if in_data => {
-                told.data += &format!("{line}\n");
+                told.data.extend([line.as_str(), "\n"]);
                 continue;
             }
             "EHLO" => "250 mail.test",

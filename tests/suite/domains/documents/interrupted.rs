@@ -50,7 +50,7 @@ impl Model {
 
     /// Waits until somebody waits for an answer.
     async fn is_asked(&self) {
-        let limit = std::time::Duration::from_secs(60);
+        let limit = std::time::Duration::from_mins(1);
         tokio::time::timeout(limit, self.asked.notified()).await.expect("nobody asked the model");
     }
 }
