@@ -4,9 +4,14 @@
 mod audit;
 mod contracts;
 mod crash;
+mod doctor;
 mod domains;
+mod doors;
 mod edge;
 mod embedded;
 mod extraction;
 mod harness;
+mod mail;
+mod metrics;
 mod readme;
+mod telemetry;
