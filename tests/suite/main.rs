@@ -3,6 +3,7 @@
 
 mod audit;
 mod contracts;
+mod demo;
 mod domains;
 mod edge;
 mod embedded;
