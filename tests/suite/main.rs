@@ -4,6 +4,7 @@
 mod audit;
 mod contracts;
 mod demo;
+mod crash;
 mod domains;
 mod edge;
 mod embedded;
