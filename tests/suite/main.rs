@@ -3,8 +3,8 @@
 
 mod audit;
 mod contracts;
-mod demo;
 mod crash;
+mod demo;
 mod domains;
 mod edge;
 mod embedded;
