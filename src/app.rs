@@ -20,6 +20,8 @@ use crate::extraction::{Extractor, Limits};
 use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
+use crate::mail::Mailer;
+use crate::metrics::Metrics;
 use crate::storage::Storage;
 
 /// The shared parts of the process.
@@ -43,6 +45,8 @@ pub struct App {
     pub persisted: Persisted,
     pub passwords: Passwords,
     pub jobs: Jobs,
+    pub metrics: Metrics,
+    pub mailer: Mailer,
 }
 
 /// The heavy machinery: models, and the program that reads files.
@@ -106,6 +110,8 @@ impl App {
             extractor: engines.extractor,
             passwords: Passwords::default(),
             keyring,
+            metrics: Metrics::new(database.pool_use()),
+            mailer: Mailer::of(&config).map_err(Error::internal)?,
             database,
             clock,
             jobs: Jobs::default(),

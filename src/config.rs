@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use lettre::message::Mailbox;
+
 use crate::db::embedded;
 use crate::provision::CacheDir;
 
@@ -210,6 +212,8 @@ settings! {
         extraction_memory_mib: u64 = "ANAMNESIS_EXTRACTION_MEMORY_MIB", "512";
         /// Seconds one text extraction may take.
         extraction_seconds: u64 = "ANAMNESIS_EXTRACTION_SECONDS", "30";
+        /// Who mail comes from.
+        mail_from: Mailbox = "ANAMNESIS_MAIL_FROM", "Anamnesis <no-reply@localhost>";
     }
     optional {
         /// PostgreSQL, as the unprivileged server role. Without it, `demo` uses the embedded PostgreSQL.
@@ -246,6 +250,14 @@ settings! {
         playground: bool = "ANAMNESIS_PLAYGROUND";
         /// File of operations that are allowed, one JSON object of hash to document; with it no other operation runs.
         allowed_operations: PathBuf = "ANAMNESIS_ALLOWED_OPERATIONS";
+        /// Mail server: `smtps://user:password@host` or `smtp://user:password@host:587?tls=required`. In production, mail without it waits.
+        smtp_url: Secret = "ANAMNESIS_SMTP_URL";
+        /// Folder mail is written to instead of being sent; links in it are secret. By default only in development, below the data folder.
+        mail_folder: PathBuf = "ANAMNESIS_MAIL_FOLDER";
+        /// Where the web app is, which links in mail lead to; by default `ANAMNESIS_PUBLIC_URL`.
+        app_url: String = "ANAMNESIS_APP_URL";
+        /// Address and port that serves /metrics to Prometheus, and nothing else; by default 127.0.0.1:9464 in development, none in production.
+        metrics_listen: SocketAddr = "ANAMNESIS_METRICS_LISTEN";
         /// OTLP endpoint for traces, such as <http://127.0.0.1:4318/v1/traces>.
         otlp_endpoint: String = "ANAMNESIS_OTLP_ENDPOINT";
         /// A file of these settings, NAME=value a line; the environment wins.
@@ -282,8 +294,41 @@ impl Config {
         self.introspection.unwrap_or(self.environment == Environment::Development)
     }
 
+    /// Where links in mail lead to, without a slash at the end.
+    #[must_use]
+    pub fn app_url(&self) -> &str {
+        self.app_url.as_deref().unwrap_or(&self.public_url).trim_end_matches('/')
+    }
+
+    /// Where mail is written to instead of being sent, if anywhere: never in production unless it is said.
+    #[must_use]
+    pub fn mail_folder(&self) -> Option<PathBuf> {
+        match (&self.mail_folder, self.environment) {
+            (Some(folder), _) => Some(folder.clone()),
+            (None, Environment::Development) => Some(Places::from_environment().data.join("mail")),
+            (None, Environment::Production) => None,
+        }
+    }
+
+    /// Mail: one way out, and not in clear over a network.
+    fn check_mail(&self, faults: &mut Vec<String>) {
+        let Some(url) = self.smtp_url.as_ref().map(Secret::reveal) else { return };
+        if self.mail_folder.is_some() {
+            faults.push("  ANAMNESIS_MAIL_FOLDER: mail is either sent or written, not both".to_owned());
+        }
+        let host = url.strip_prefix("smtp://").map(|rest| rest.rsplit_once('@').map_or(rest, |(_, host)| host));
+        let near =
+            host.is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].iter().any(|near| host.starts_with(near)));
+        if !(url.starts_with("smtps://") || url.starts_with("smtp://")) {
+            faults.push("  ANAMNESIS_SMTP_URL: must begin with smtps:// or smtp://".to_owned());
+        } else if !(url.starts_with("smtps://") || url.ends_with("tls=required") || near) {
+            faults.push("  ANAMNESIS_SMTP_URL: must be smtps:// or end in ?tls=required".to_owned());
+        }
+    }
+
     /// Rules between settings and their bounds.
     fn check(&self, faults: &mut Vec<String>) {
+        self.check_mail(faults);
         let mut rule = |holds: bool, name: &str, text: &str| {
             if !holds {
                 faults.push(format!("  {name}: {text}"));
@@ -415,6 +460,24 @@ mod tests {
             Config::from_values(&values(&[("ANAMNESIS_ACCESS_TOKEN_MINUTES", "16"), ("ANAMNESIS_CORS_ORIGINS", "*")]))
                 .unwrap_err();
         assert_eq!(faults.0.len(), 2, "{faults}");
+    }
+
+    #[test]
+    fn mail_goes_one_way_and_not_in_clear() {
+        let refused = |pairs: &[(&str, &str)]| Config::from_values(&values(pairs)).unwrap_err().0.len();
+        assert_eq!(refused(&[("ANAMNESIS_SMTP_URL", "smtp://u:p@mail.example:587")]), 1);
+        assert_eq!(refused(&[("ANAMNESIS_SMTP_URL", "http://mail.example")]), 1);
+        assert_eq!(refused(&[("ANAMNESIS_SMTP_URL", "smtps://mail.example"), ("ANAMNESIS_MAIL_FOLDER", "/mail")]), 1);
+        for url in ["smtps://u:p@mail.example", "smtp://u:p@mail.example:587?tls=required", "smtp://127.0.0.1:1025"] {
+            Config::from_values(&values(&[("ANAMNESIS_SMTP_URL", url)])).unwrap();
+        }
+    }
+
+    #[test]
+    fn production_writes_no_mail_to_a_folder_unless_told() {
+        assert_eq!(Config::from_values(&BTreeMap::new()).unwrap().mail_folder(), None);
+        let told = Config::from_values(&values(&[("ANAMNESIS_MAIL_FOLDER", "/mail")])).unwrap();
+        assert_eq!(told.mail_folder(), Some("/mail".into()));
     }
 
     #[test]

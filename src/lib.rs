@@ -20,6 +20,8 @@ pub mod graphql;
 pub mod http;
 pub mod ids;
 pub mod jobs;
+pub mod mail;
+pub mod metrics;
 pub mod npi;
 pub mod pagination;
 pub mod phi;

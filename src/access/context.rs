@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension as _;
@@ -19,7 +19,7 @@ use super::{Action, Actor, ContextParts, Granted, Once, PlatformRole, Purpose, R
 use crate::app::App;
 use crate::audit::{Entry, Outcome, Reads, Who};
 use crate::crypto::FacilityKeys;
-use crate::db::{Binding, Bound, PatientScope, Session, sql};
+use crate::db::{Binding, Bound, Lent, Mode, PatientScope, Session, sql};
 use crate::error::{Error, Result, Stop};
 use crate::ids::{FacilityId, MemberId, UserId};
 
@@ -32,8 +32,21 @@ pub struct RequestContext {
 struct Inner {
     app: Arc<App>,
     parts: ContextParts,
-    session: Mutex<Option<Arc<Session>>>,
+    session: Mutex<Held>,
     reads: Reads,
+}
+
+/// The request's read session, and the connection of its last transaction.
+#[derive(Default)]
+struct Held {
+    open: Option<Arc<Session>>,
+    lent: Weak<Lent>,
+}
+
+impl Held {
+    fn take(&mut self) -> Option<Arc<Session>> {
+        self.open.take()
+    }
 }
 
 impl std::fmt::Debug for RequestContext {
@@ -48,7 +61,7 @@ impl std::fmt::Debug for RequestContext {
 impl RequestContext {
     #[must_use]
     pub fn new(app: Arc<App>, parts: ContextParts) -> Self {
-        Self { inner: Arc::new(Inner { app, parts, session: Mutex::new(None), reads: Reads::default() }) }
+        Self { inner: Arc::new(Inner { app, parts, session: Mutex::default(), reads: Reads::default() }) }
     }
 
     /// The same request as nobody and in no facility: for a sign-in, whatever token came with it. Reads of its
@@ -143,12 +156,18 @@ impl RequestContext {
     /// The request's one read session, opened by whoever comes first.
     async fn read_session(&self) -> Result<Arc<Session>> {
         let mut held = self.inner.session.lock().await;
-        if let Some(session) = &*held {
+        if let Some(session) = &held.open {
             return Ok(Arc::clone(session));
         }
-        let database = &self.inner.app.database;
-        let session = Arc::new(Session::open(database, crate::db::Mode::Read, self.binding(), self.now()).await?);
-        *held = Some(Arc::clone(&session));
+        let session = Arc::new(self.begin(&mut held, Mode::Read, self.binding()).await?);
+        held.open = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// Begins a transaction, on the connection of the last one where a [`Read`] or a [`Tx`] still holds that.
+    async fn begin(&self, held: &mut Held, mode: Mode, binding: Binding) -> Result<Session> {
+        let session = Session::open_on(&held.lent, &self.inner.app.database, mode, binding, self.now()).await?;
+        held.lent = session.lent();
         Ok(session)
     }
 
@@ -235,7 +254,7 @@ impl RequestContext {
     /// Audit rows of a request that has no session to write them with.
     async fn record_alone(&self, entries: &[Entry]) -> Result<()> {
         let binding = Binding::System { facility: self.facility() };
-        let session = Session::open(&self.inner.app.database, crate::db::Mode::Write, binding, self.now()).await?;
+        let session = self.begin(&mut *self.inner.session.lock().await, Mode::Write, binding).await?;
         let mut connection = session.connection()?;
         crate::db::record(self.facility(), self.audit_rows(entries)).execute(&mut connection).await?;
         session.end(true).await
@@ -498,7 +517,7 @@ impl Write {
         ctx.precheck(self.action)?;
         // What was read so far is recorded and its snapshot given up before anything changes.
         ctx.finish().await?;
-        Session::open(&ctx.inner.app.database, crate::db::Mode::Write, ctx.binding(), ctx.now()).await
+        ctx.begin(&mut *ctx.inner.session.lock().await, Mode::Write, ctx.binding()).await
     }
 
     /// Claims the idempotency key. A second request with the same key waits here for the first to end.

@@ -55,7 +55,10 @@ pub async fn seal(app: &App, facility: FacilityId) -> Result<Option<Checkpoint>>
     let sealed = seal_in(app, facility, session.connection()?).await?;
     session.end(true).await?;
     match sealed {
-        Some(block) => Ok(Some(block.checkpoint(facility, app.keyring.audit_key())?)),
+        Some(block) => {
+            app.metrics.chain(facility, block.number, block.sealed_at);
+            Ok(Some(block.checkpoint(facility, app.keyring.audit_key())?))
+        }
         None => Ok(None),
     }
 }
@@ -80,6 +83,9 @@ async fn seal_in(app: &App, facility: FacilityId, mut db: &AsyncPgConnection) ->
         return Ok(None);
     }
     let head = block::head(db, facility).await?;
+    if let Some(head) = &head {
+        app.metrics.chain(facility, head.number, head.sealed_at);
+    }
     let (epoch, from) = head.as_ref().map_or((0, "0"), |head| (head.epoch, head.to_transaction.as_str()));
     let mut range: Vec<Range> = sql(RANGE)
         .bind::<SqlUuid, _>(facility)
@@ -179,5 +185,6 @@ pub async fn seal_all(app: &App) -> Result<Vec<Checkpoint>> {
         }
         heads.extend(last);
     }
+    app.metrics.sealed(app.clock.now());
     Ok(heads)
 }

@@ -31,7 +31,7 @@ pub(super) enum AuditCommand {
 }
 
 pub(super) async fn run(config: Config, command: AuditCommand) -> Result<(), Failure> {
-    let app = super::serve::app(config).await?;
+    let app = super::serve::app_of_command(config).await?;
     let done = match command {
         AuditCommand::Verify { facility, checkpoints } => verify(&app, facility.as_deref(), &checkpoints).await,
         AuditCommand::Checkpoint { out } => checkpoint(&app, out).await,

@@ -31,7 +31,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     if config.log_filter == "info" {
         "warn".clone_into(&mut config.log_filter);
     }
-    crate::telemetry::start(&config)?;
+    let telemetry = crate::telemetry::start(&config)?;
     // Taken first: whoever finds the port in use should not wait for a database.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another with ANAMNESIS_LISTEN", config.listen)
@@ -51,6 +51,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     };
     println!("stopping");
     database.stop().await?;
+    telemetry.stop().await;
     served
 }
 
@@ -137,6 +138,9 @@ async fn prepare(config: &mut Config, places: &Places, database: &mut Database) 
     migrate::up(&database.owner).await?;
     config.database_url = Some(database.server.clone());
     config.storage_url = format!("file://{}", files.display());
+    if config.smtp_url.is_none() {
+        config.mail_folder.get_or_insert_with(|| places.data.join("mail"));
+    }
     let app = App::new(config.clone(), keyring(&places.data.join("keyring.toml"))?, Clock::System)?;
     app.prepare().await?;
     if first {
@@ -158,8 +162,9 @@ fn keyring(path: &Path) -> Result<Keyring, Failure> {
 
 fn welcome(app: &App, started: Instant) {
     let url = format!("http://{}", app.config.listen);
+    let mail = app.mailer.folder().map(|folder| format!("  mail        {}\n", folder.display())).unwrap_or_default();
     println!(
-        "\nAnamnesis is ready after {:.1} s.\n\n  playground  {url}/\n  API         {url}/graphql\n\n\
+        "\nAnamnesis is ready after {:.1} s.\n\n  playground  {url}/\n  API         {url}/graphql\n{mail}\n\
          Everyone's password is: {}\n{}\n{}\nStop with Ctrl-C.",
         started.elapsed().as_secs_f32(),
         demo::PASSWORD,

@@ -11,6 +11,7 @@ use crate::config::{Config, Places};
 use crate::crypto::Keyring;
 use crate::db::{self, migrate, sql};
 use crate::ids::FacilityId;
+use crate::mail::{MailError, Mailer};
 use crate::provision;
 use crate::storage::Storage;
 
@@ -50,6 +51,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     keys(&config, &mut findings).await;
     model(&config, &mut findings).await;
     storage(&config, &mut findings).await;
+    mail(&config, &mut findings).await;
     match findings.faults {
         0 => Ok(()),
         1 => Err("one fault was found".into()),
@@ -213,7 +215,7 @@ async fn model(config: &Config, findings: &mut Findings) {
         Ok(()) => Findings::ok("the embedding model is there, byte for byte"),
         Err(file) => findings.fault(
             &format!("the embedding model in {} lacks {file}, or has another one", folder.display()),
-            "set ANAMNESIS_MODEL_DIR to a folder with the pinned model, or remove the folder so that it is fetched",
+            "run `anamnesis fetch-model`, or set ANAMNESIS_MODEL_DIR to a folder with the pinned model",
         ),
     }
 }
@@ -231,4 +233,20 @@ async fn storage(config: &Config, findings: &mut Findings) {
         "files can be written and removed",
         "check ANAMNESIS_STORAGE_URL, and that the folder or bucket is open to the account the server runs as",
     );
+}
+
+async fn mail(config: &Config, findings: &mut Findings) {
+    let checked = match Mailer::of(config) {
+        Ok(mailer) => mailer.check().await,
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(()) if config.smtp_url.is_some() => Findings::ok("the mail server lets us in"),
+        Ok(()) => Findings::ok("mail is written to a folder, and not sent"),
+        Err(MailError::NotConfigured) => findings.fault(
+            "there is no mail server: password resets and invitations are not sent",
+            "set ANAMNESIS_SMTP_URL and ANAMNESIS_MAIL_FROM",
+        ),
+        Err(error) => findings.fault(&format!("mail: {error}"), "check ANAMNESIS_SMTP_URL or ANAMNESIS_MAIL_FOLDER"),
+    }
 }

@@ -107,7 +107,7 @@ fn rotate_master(config: Config) -> Result<(), Failure> {
         println!("{} has a new master key; keep a new copy where the database is not", path.display());
     }
     block_on(async {
-        let app = super::serve::app(config).await?;
+        let app = super::serve::app_of_command(config).await?;
         let mut wrapped = 0;
         for facility in audit::facilities(&app).await? {
             wrapped += keys::rewrap(&app, facility).await?;
@@ -128,7 +128,7 @@ fn block_on_value<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
 }
 
 async fn any_under_a_retired_key(config: Config) -> Result<bool, Failure> {
-    let app = super::serve::app(config).await?;
+    let app = super::serve::app_of_command(config).await?;
     let mut any = false;
     for facility in audit::facilities(&app).await? {
         any |= keys::under_retired_master(&app, facility).await?;
@@ -138,7 +138,7 @@ async fn any_under_a_retired_key(config: Config) -> Result<bool, Failure> {
 }
 
 async fn rotate_data(config: Config, facility: Option<String>) -> Result<(), Failure> {
-    let app: Arc<App> = super::serve::app(config).await?;
+    let app: Arc<App> = super::serve::app_of_command(config).await?;
     let facilities = match &facility {
         Some(text) => vec![facility_of(text)?],
         None => audit::facilities(&app).await?,
@@ -159,7 +159,7 @@ async fn rotate_data(config: Config, facility: Option<String>) -> Result<(), Fai
 }
 
 async fn shred(config: Config, facility: String, name: String) -> Result<(), Failure> {
-    let app = super::serve::app(config).await?;
+    let app = super::serve::app_of_command(config).await?;
     let facility = facility_of(&facility)?;
     let destroyed = keys::shred(&app, facility, &name).await?;
     app.database.close();

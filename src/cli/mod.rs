@@ -29,13 +29,18 @@ enum Command {
     /// Set up and run everything on this machine: embedded PostgreSQL, local model, demo data.
     Demo,
     /// Serve the API against `DATABASE_URL`; runs a worker too unless told not to.
+    ///
+    /// Needs a key ring (`keys init`), a migrated database (`migrate`) and the embedding model (`fetch-model`, or
+    /// an endpoint by `ANAMNESIS_EMBEDDING_URL`): it fetches nothing by itself.
     Serve {
         /// Serve only; run `anamnesis work` elsewhere.
         #[arg(long)]
         no_worker: bool,
     },
-    /// Do background jobs against `DATABASE_URL`.
+    /// Do background jobs against `DATABASE_URL`; needs what `serve` needs.
     Work,
+    /// Fetch the pinned embedding model into the cache folder, its checksum verified; prints the folder.
+    FetchModel,
     /// Bring the database up to this version, as the owner of the schema (`ANAMNESIS_OWNER_DATABASE_URL`).
     Migrate,
     /// Print the GraphQL schema.
@@ -105,6 +110,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Doctor => block_on(doctor::run(Config::from_environment()?)),
         Command::Demo => block_on(demo::demo(Config::from_environment()?)),
         Command::Serve { no_worker } => block_on(serve::serve(Config::from_environment()?, !no_worker)),
+        Command::FetchModel => block_on(serve::fetch_model()),
         Command::Work => block_on(serve::work(Config::from_environment()?)),
         Command::Migrate => block_on(serve::migrate(Config::from_environment()?)),
     }

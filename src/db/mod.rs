@@ -13,7 +13,7 @@ pub mod xid8;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -23,9 +23,10 @@ use futures::FutureExt as _;
 
 pub use sql::{Sql, sql};
 pub use tenant::{Binding, Bound, PatientScope, Session};
-pub(crate) use tenant::{Mode, record};
+pub(crate) use tenant::{Lent, Mode, record};
 
 use crate::error::{Error, Result};
+use crate::metrics::PoolUse;
 
 /// Settings of every connection. A statement, a lock or an idle transaction cannot hold on for ever. A page out of
 /// order costs about as much as one in order, as it does on flash and in memory: without it a large facility's rows
@@ -49,6 +50,7 @@ pub struct DatabaseOptions {
 pub struct Database {
     pool: Pool<AsyncPgConnection>,
     statements: Arc<AtomicU64>,
+    pool_use: PoolUse,
 }
 
 impl std::fmt::Debug for Database {
@@ -76,11 +78,21 @@ impl Database {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(Error::internal)?;
-        Ok(Self { pool, statements })
+        Ok(Self { pool, statements, pool_use: PoolUse::default() })
     }
 
     async fn connection(&self) -> Result<Object<AsyncPgConnection>> {
-        self.pool.get().await.map_err(|error| Error::Unavailable(error.into()))
+        let asked = Instant::now();
+        match self.pool.get().await {
+            Ok(connection) => {
+                self.pool_use.waits.observe(asked.elapsed().as_secs_f64());
+                Ok(connection)
+            }
+            Err(error) => {
+                self.pool_use.refused.inc();
+                Err(Error::Unavailable(error.into()))
+            }
+        }
     }
 
     /// SQL statements sent since the start, transaction control included.
@@ -94,6 +106,16 @@ impl Database {
     pub fn pool_status(&self) -> (usize, usize) {
         let status = self.pool.status();
         (status.size, status.available)
+    }
+
+    /// The pool in numbers.
+    pub(crate) fn pool_state(&self) -> deadpool::Status {
+        self.pool.status()
+    }
+
+    /// What the pool counts.
+    pub(crate) const fn pool_use(&self) -> &PoolUse {
+        &self.pool_use
     }
 
     /// Closes the pool: waiting requests fail, connections end when given back.
@@ -140,8 +162,21 @@ impl Instrumentation for StatementCounter {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         if matches!(event, InstrumentationEvent::StartQuery { .. }) {
             self.0.fetch_add(1, Ordering::Relaxed);
+            // Outside of what is being counted there is nobody to tell.
+            let _ = COUNTED.try_with(|counted| counted.fetch_add(1, Ordering::Relaxed));
         }
     }
+}
+
+tokio::task_local! {
+    /// Statements of the work being counted. For measuring alone: nothing is decided by it.
+    static COUNTED: Arc<AtomicU64>;
+}
+
+/// Does some work in this task, counting the statements it sends in the counter given. One that is dropped midway
+/// leaves its count there.
+pub(crate) async fn counting<T>(counted: Arc<AtomicU64>, work: impl Future<Output = T>) -> T {
+    COUNTED.scope(counted, work).await
 }
 
 impl Database {

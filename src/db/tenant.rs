@@ -1,7 +1,12 @@
 //! The session: one transaction on one connection, bound to an actor and a tenant in the round trip of
 //! its BEGIN. The two doors to it, read and write, are methods of `access::RequestContext`.
+//!
+//! A connection is lent to a request, for one transaction after another: whoever still holds on to a transaction
+//! that has ended keeps the connection from others, but not from the request's own next transaction. A request
+//! can therefore never wait for a connection that it has itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
@@ -13,6 +18,7 @@ use uuid::Uuid;
 use super::{Database, Sql, sql};
 use crate::error::{Error, Result};
 use crate::ids::{FacilityId, MemberId, SessionId, TypedId as _, UserId};
+use crate::telemetry::TRACE;
 
 /// To whom and to which tenant a transaction is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +72,65 @@ pub(crate) enum Mode {
     Write,
 }
 
-/// A bound transaction. Dropped without [`Session::end`], it closes its connection: a request that is
+impl Mode {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+impl Binding {
+    /// What kind of actor it is, for a trace: never who.
+    const fn scope(self) -> &'static str {
+        match self {
+            Self::User { .. } => "user",
+            Self::Identity => "identity",
+            Self::System { .. } => "system",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// A connection out of the pool. It goes back when nobody holds it any more, or is closed then, where a
+/// transaction on it has not ended in order.
+pub(crate) struct Lent {
+    connection: Option<Object<AsyncPgConnection>>,
+    /// No transaction is open on it.
+    at_rest: AtomicBool,
+}
+
+impl Lent {
+    fn of(connection: Object<AsyncPgConnection>) -> Arc<Self> {
+        Arc::new(Self { connection: Some(connection), at_rest: AtomicBool::new(true) })
+    }
+
+    /// Takes it for a transaction; `false` when it has one.
+    fn claim(&self) -> bool {
+        self.at_rest.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && !*self.at_rest.get_mut()
+        {
+            // Out of the pool, then closed: the server rolls back.
+            drop(Object::take(connection));
+        }
+    }
+}
+
+/// A bound transaction. Dropped without [`Session::end`], it has its connection closed: a request that is
 /// cancelled half-way can leave nothing behind.
 pub struct Session {
-    connection: Option<Object<AsyncPgConnection>>,
+    lent: Arc<Lent>,
     bound: Bound,
     ended: AtomicBool,
+    /// Lasts as long as the transaction.
+    span: tracing::Span,
 }
 
 impl Session {
@@ -81,18 +140,38 @@ impl Session {
     /// [`Error::Unauthenticated`] when the session or membership has ended, [`Error::Unavailable`] when
     /// there is no connection to be had.
     pub(crate) async fn open(database: &Database, mode: Mode, binding: Binding, now: DateTime<Utc>) -> Result<Self> {
-        Self::begin(database.connection().await?, mode, binding, now).await
+        Self::open_on(&Weak::new(), database, mode, binding, now).await
     }
 
-    async fn begin(
-        connection: Object<AsyncPgConnection>,
+    /// The same on the connection of an earlier transaction where somebody still holds that, and it has ended.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub(crate) async fn open_on(
+        lent: &Weak<Lent>,
+        database: &Database,
         mode: Mode,
         binding: Binding,
         now: DateTime<Utc>,
     ) -> Result<Self> {
+        let held = lent.upgrade().filter(|lent| lent.claim());
+        let lent = if let Some(held) = held {
+            held
+        } else {
+            let fresh = Lent::of(database.connection().await?);
+            fresh.claim();
+            fresh
+        };
+        Self::begin(lent, mode, binding, now).await
+    }
+
+    async fn begin(lent: Arc<Lent>, mode: Mode, binding: Binding, now: DateTime<Utc>) -> Result<Self> {
         let unbound = Bound { roles: Vec::new(), patient_scope: PatientScope::None, key_epoch: 0, member: None };
+        let scope = binding.scope();
+        let span =
+            tracing::info_span!(target: TRACE, "transaction", mode = mode.word(), scope, end = tracing::field::Empty);
         // Made before anything is sent, so that a cancellation from here on discards the connection.
-        let mut session = Self { connection: Some(connection), bound: unbound, ended: AtomicBool::new(false) };
+        let mut session = Self { lent, bound: unbound, ended: AtomicBool::new(false), span };
         let begin = match mode {
             Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Mode::Write => "BEGIN",
@@ -130,7 +209,7 @@ impl Session {
     /// # Errors
     /// [`Error::Internal`] when the session has ended.
     pub(crate) fn connection(&self) -> Result<&AsyncPgConnection> {
-        match &self.connection {
+        match &self.lent.connection {
             Some(connection) if !self.has_ended() => Ok(connection),
             _ => Err(Error::internal("the database session has ended")),
         }
@@ -147,15 +226,27 @@ impl Session {
         &self.bound
     }
 
-    /// Commits or rolls back. Afterwards the connection goes back to the pool.
+    /// Commits or rolls back. The connection goes back to the pool when nobody holds the session any more.
     ///
     /// # Errors
     /// When the database refuses the commit; then nothing was written.
     pub(crate) async fn end(&self, commit: bool) -> Result<()> {
         let mut connection = self.connection()?;
         connection.batch_execute(if commit { "COMMIT" } else { "ROLLBACK" }).await?;
-        self.ended.store(true, Ordering::Release);
+        self.set_ended(if commit { "commit" } else { "rollback" });
         Ok(())
+    }
+
+    /// The transaction is over; another may begin on the connection.
+    fn set_ended(&self, how: &'static str) {
+        self.span.record("end", how);
+        self.ended.store(true, Ordering::Release);
+        self.lent.at_rest.store(true, Ordering::Release);
+    }
+
+    /// The connection, for a next transaction of the same request.
+    pub(crate) fn lent(&self) -> Weak<Lent> {
+        Arc::downgrade(&self.lent)
     }
 
     /// Ends the transaction and writes audit rows by one statement of its own, in one round trip.
@@ -169,7 +260,7 @@ impl Session {
             futures::join!(first.batch_execute("ROLLBACK"), record(facility, rows).execute(&mut second));
         ended?;
         recorded?;
-        self.ended.store(true, Ordering::Release);
+        self.set_ended("rollback");
         Ok(())
     }
 
@@ -182,17 +273,6 @@ impl Session {
         let mut connection = self.connection()?;
         let row: BoundRow = bind(Binding::System { facility }, now).get_result(&mut connection).await?;
         Ok(Bound { key_epoch: row.key_epoch.unwrap_or(0), ..self.bound.clone() })
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && !self.has_ended()
-        {
-            // Out of the pool, then closed: the server rolls back.
-            drop(Object::take(connection));
-        }
     }
 }
 

@@ -19,6 +19,8 @@ use crate::jobs::Handlers;
 #[must_use]
 pub fn job_handlers(_: &Arc<App>) -> Handlers {
     let mut handlers = Handlers::new();
+    identity::mail::register_handlers(&mut handlers);
+    facilities::mail::register_handlers(&mut handlers);
     documents::processing::register_handlers(&mut handlers);
     handlers
 }

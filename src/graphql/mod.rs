@@ -5,6 +5,7 @@ pub mod errors;
 pub mod limits;
 pub mod loaders;
 pub mod node;
+pub mod observe;
 pub mod payload;
 pub mod persisted;
 pub mod request;

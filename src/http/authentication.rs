@@ -40,11 +40,13 @@ pub(crate) fn identify(app: &App, parts: &Parts) -> Result<ContextParts> {
             .ok_or_else(|| Error::bad_input("X-Purpose-Of-Use must be treatment, payment, operations or emergency"))?,
         Some(Err(_)) => return Err(Error::bad_input("X-Purpose-Of-Use is not text")),
     };
+    let request_id = Uuid::now_v7();
+    super::observe::identified(request_id);
     Ok(ContextParts {
         actor,
         facility,
         purpose,
-        request_id: Uuid::now_v7(),
+        request_id,
         ip_address: client_address(app, parts).map(|address| address.to_string()),
         user_agent: headers
             .get(header::USER_AGENT)

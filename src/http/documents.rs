@@ -57,6 +57,7 @@ pub(super) async fn upload(State(edge): State<Edge>, request: Request) -> Respon
     };
     let request_id = who.request_id;
     if let Err(error) = edge.rate.check(&who) {
+        edge.app.metrics.rate_limited("documents");
         return problem::respond(&error, request_id);
     }
     let ctx = RequestContext::new(edge.app.clone(), who);
@@ -195,7 +196,7 @@ async fn follow(edge: &Edge, parts: &Parts, id: &str, token: &str, request_id: U
         ip_address: authentication::client_address(app, parts).map(|address| address.to_string()),
         user_agent: None,
     };
-    edge.rate.check(&who)?;
+    edge.rate.check(&who).inspect_err(|_| edge.app.metrics.rate_limited("documents"))?;
     let ctx = RequestContext::new(app.clone(), who);
     let opened = service::open_content(&ctx, id).await;
     ctx.finish().await?;

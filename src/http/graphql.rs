@@ -1,6 +1,8 @@
 //! GraphQL over HTTP.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use async_graphql::{Request, Response as GraphqlResponse, ServerError};
 use async_graphql_axum::GraphQLRequest;
@@ -8,14 +10,18 @@ use axum::extract::{FromRequest as _, FromRequestParts, Request as HttpRequest, 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use tracing::{Instrument as _, field};
 
 use super::{Edge, authentication, multipart};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
+use crate::db::counting;
 use crate::error::{Error, Result};
 use crate::graphql::limits::Limits;
 use crate::graphql::loaders::batched;
+use crate::graphql::observe::{Observed, Observing};
 use crate::graphql::{AnamnesisSchema, builder, errors};
+use crate::telemetry::TRACE;
 
 /// Nesting of brackets the parser follows before it gives up.
 const RECURSION: usize = 64;
@@ -30,6 +36,7 @@ pub(super) fn schema(app: &App) -> AnamnesisSchema {
         .limit_directives(MAX_DIRECTIVES)
         .limit_recursive_depth(RECURSION)
         .extension(Limits::of(&app.config))
+        .extension(Observing)
         .extension(app.persisted.clone());
     if !app.config.introspection_open() {
         schema = schema.disable_introspection();
@@ -117,6 +124,7 @@ pub(super) async fn get(
 /// Refuses who asks too often, before anything of the request is read.
 fn admit(edge: &Edge, caller: &Caller, modern: bool) -> Result<(), Box<Response>> {
     edge.rate.check(&caller.0).map_err(|error| {
+        edge.app.metrics.rate_limited("graphql");
         let wait = if let Error::RateLimited(seconds) = error { seconds } else { 1 };
         let mut response = respond(failed(error), modern, caller.0.request_id);
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
@@ -127,19 +135,44 @@ fn admit(edge: &Edge, caller: &Caller, modern: bool) -> Result<(), Box<Response>
 
 async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMap, request: Request) -> Response {
     let (modern, request_id) = (accepts_response_json(headers), ctx.parts().request_id);
+    let (observed, statements, begun) = (Observed::default(), Arc::new(AtomicU64::new(0)), Instant::now());
+    let (document_hash, outcome) = (field::Empty, field::Empty);
+    let span = tracing::info_span!(
+        target: TRACE, "operation", graphql.operation.type = field::Empty, document_hash, outcome, statements = field::Empty
+    );
+    let request = request.data(ctx.clone()).data(authentication::cookies(headers)).data(observed.clone());
+    let answer = counting(Arc::clone(&statements), answered(&edge, &ctx, request)).instrument(span.clone()).await;
+    let answer = sealed(answer, request_id);
+    let (outcome, statements) = (outcome_of(&answer), statements.load(Ordering::Relaxed));
+    edge.app.metrics.operation(observed.kind(), outcome, begun.elapsed(), statements);
+    span.record("graphql.operation.type", observed.kind());
+    span.record("document_hash", observed.document_hash());
+    span.record("outcome", outcome);
+    span.record("statements", statements);
+    written(answer, modern, request_id)
+}
+
+/// Runs an operation and puts on record what it read, before that is shown.
+async fn answered(edge: &Edge, ctx: &RequestContext, request: Request) -> GraphqlResponse {
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let request = request.data(ctx.clone()).data(authentication::cookies(headers));
     let operation = batched(|loads| edge.schema.execute(request.data(loads)));
-    let (mut response, ended) = match tokio::time::timeout(limit, operation).await {
-        // What was read must be on record before it is shown.
+    let (response, ended) = match tokio::time::timeout(limit, operation).await {
         Ok(response) => (response, ctx.finish().await),
         // What still runs would be waited for otherwise.
         Err(_) => (failed(Error::Timeout), ctx.abandon().await),
     };
-    if let Err(error) = ended {
-        response = failed(error);
+    ended.map_or_else(failed, |()| response)
+}
+
+/// How an operation ended, by the first of its errors. What a rule refused went well.
+fn outcome_of(response: &GraphqlResponse) -> &'static str {
+    match code(response) {
+        None if response.errors.is_empty() => "ok",
+        Some("UNAUTHENTICATED" | "FORBIDDEN" | "NOT_FOUND") => "denied",
+        Some("TIMEOUT") => "timeout",
+        Some("UNAVAILABLE" | "INTERNAL_SERVER_ERROR") => "fault",
+        None | Some(_) => "invalid",
     }
-    respond(response, modern, request_id)
 }
 
 fn is_query(request: &mut Request) -> bool {
@@ -156,7 +189,7 @@ fn is_query(request: &mut Request) -> bool {
 
 fn failed(error: Error) -> GraphqlResponse {
     let mut server = ServerError::new(error.to_string(), None);
-    server.source = Some(std::sync::Arc::new(error));
+    server.source = Some(Arc::new(error));
     GraphqlResponse::from_errors(vec![server])
 }
 
@@ -167,10 +200,19 @@ fn accepts_response_json(headers: &axum::http::HeaderMap) -> bool {
         .is_some_and(|accept| accept.contains(RESPONSE_JSON))
 }
 
+/// Every error with its code, and nothing of ours told.
+fn sealed(mut response: GraphqlResponse, request_id: uuid::Uuid) -> GraphqlResponse {
+    errors::seal(&mut response, request_id);
+    response
+}
+
+fn respond(response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) -> Response {
+    written(sealed(response, request_id), modern, request_id)
+}
+
 /// Status codes of the GraphQL over HTTP specification: with its own media type, a request that was not
 /// executed is a client error; with plain JSON it is 200, for clients that look no further.
-fn respond(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) -> Response {
-    errors::seal(&mut response, request_id);
+fn written(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) -> Response {
     let status = if modern { status(&response) } else { StatusCode::OK };
     let media = if modern { RESPONSE_JSON } else { "application/json" };
     let body = serde_json::to_vec(&response).unwrap_or_else(|_| b"{\"errors\":[]}".to_vec());
@@ -185,21 +227,25 @@ fn respond(mut response: GraphqlResponse, modern: bool, request_id: uuid::Uuid) 
     http
 }
 
+/// The code of the first error.
+fn code(response: &GraphqlResponse) -> Option<&str> {
+    match response.errors.first()?.extensions.as_ref()?.get("code")? {
+        async_graphql::Value::String(code) => Some(code),
+        _ => None,
+    }
+}
+
 fn status(response: &GraphqlResponse) -> StatusCode {
     if response.data != async_graphql::Value::Null || response.errors.is_empty() {
         return StatusCode::OK;
     }
-    let code = response.errors.first().and_then(|error| error.extensions.as_ref()).and_then(|all| all.get("code"));
-    match code {
-        Some(async_graphql::Value::String(code)) => match code.as_str() {
-            "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
-            "FORBIDDEN" => StatusCode::FORBIDDEN,
-            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
-            "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
-            "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
-            "INTERNAL_SERVER_ERROR" => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_REQUEST,
-        },
+    match code(response) {
+        Some("UNAUTHENTICATED") => StatusCode::UNAUTHORIZED,
+        Some("FORBIDDEN") => StatusCode::FORBIDDEN,
+        Some("RATE_LIMITED") => StatusCode::TOO_MANY_REQUESTS,
+        Some("UNAVAILABLE") => StatusCode::SERVICE_UNAVAILABLE,
+        Some("TIMEOUT") => StatusCode::GATEWAY_TIMEOUT,
+        Some("INTERNAL_SERVER_ERROR") => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
 }

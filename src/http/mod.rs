@@ -5,7 +5,9 @@ mod documents;
 mod graphql;
 mod headers;
 mod health;
+mod metrics;
 mod multipart;
+mod observe;
 mod playground;
 mod problem;
 mod rate;
@@ -18,6 +20,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use metrics::serve as serve_metrics;
 pub use server::serve;
 
 use crate::app::App;
@@ -37,7 +40,7 @@ pub fn router(app: Arc<App>) -> Router {
     let cors = headers::cors(&app.config);
     let playground = app.config.playground_open();
     let rate = Arc::new(rate::RateLimit::new(app.config.requests_per_minute));
-    let edge = Edge { app, schema, rate };
+    let edge = Edge { app: Arc::clone(&app), schema, rate };
     let mut routes = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/documents", post(documents::upload))
@@ -54,4 +57,5 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(axum::middleware::from_fn(headers::security))
         .layer(cors)
         .layer(CatchPanicLayer::custom(headers::panicked))
+        .layer(axum::middleware::from_fn_with_state(app, observe::observe))
 }

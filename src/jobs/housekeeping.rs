@@ -112,11 +112,11 @@ impl Housekeeping {
     async fn sweep_locked(&self, now: DateTime<Utc>) -> Result<usize> {
         self.ensure_partitions(now).await?;
         let platform = RequestContext::system(Arc::clone(&self.app), FacilityId::PLATFORM, "housekeeping");
-        let mut swept = identity::service::sweep(&platform).await.map_err(fault)?;
+        let mut swept = part("identity", identity::service::sweep(&platform).await.map_err(fault));
         for facility in audit::facilities(&self.app).await? {
             let ctx = RequestContext::system(Arc::clone(&self.app), facility, "housekeeping");
-            swept += operations::service::sweep(&ctx).await.map_err(fault)?;
-            swept += documents::service::sweep_orphans(&ctx).await?;
+            swept += part("operations", operations::service::sweep(&ctx).await.map_err(fault));
+            swept += part("documents", documents::service::sweep_orphans(&ctx).await);
         }
         Ok(swept)
     }
@@ -130,6 +130,14 @@ impl Housekeeping {
             .await?;
         session.end(true).await
     }
+}
+
+/// What a part swept. One that fails keeps no other from its turn.
+fn part(kind: &'static str, swept: Result<usize>) -> usize {
+    swept.unwrap_or_else(|error| {
+        tracing::warn!(kind, code = error.code(), "a part of the sweep failed and is tried again at its next turn");
+        0
+    })
 }
 
 fn due(last: Option<DateTime<Utc>>, now: DateTime<Utc>, every: TimeDelta) -> bool {

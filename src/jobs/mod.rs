@@ -3,7 +3,7 @@
 //!
 //! Invariants: a job exists if and only if the write that caused it committed; a killed worker loses
 //! nothing, its lease runs out and another takes over; a job that fails for good stays, dead, until a
-//! person retries or discards it. A payload holds ids or ciphertext, never PHI in clear.
+//! person retries or discards it, and its handler hears of it first, however it died. A payload holds ids or ciphertext, never PHI in clear.
 
 mod housekeeping;
 mod queue;
@@ -23,7 +23,8 @@ use crate::error::Result;
 use crate::ids::{FacilityId, JobId, new_id};
 
 pub use housekeeping::{Housekeeping, Turn};
-pub use worker::{Failure, Handler, Handlers, Job, Worker};
+pub use queue::{Depth, depth};
+pub use worker::{Failure, Handler, Handlers, Job, WORKER_LOST, Worker};
 
 /// Attempts before a job is dead, unless it says otherwise.
 const MAX_ATTEMPTS: i32 = 8;

@@ -38,21 +38,50 @@ async fn in_worker_scope(app: &App, now: DateTime<Utc>, statement: Sql<'_>) -> R
     Ok(touched)
 }
 
+impl JobRow {
+    fn into_job(self) -> Job {
+        Job {
+            facility: FacilityId::from_uuid(self.facility_id),
+            id: JobId::from_uuid(self.id),
+            kind: self.kind,
+            payload: self.payload,
+            attempt: self.attempts,
+            max_attempts: self.max_attempts,
+            user: self.user_id.map(UserId::from_uuid),
+        }
+    }
+}
+
+/// A job leased.
+pub(super) struct Claimed {
+    pub job: Job,
+    /// It took its worker down as often as it may: it is to be laid down, not to be done.
+    pub lost: bool,
+}
+
 /// Takes up to `most` jobs that are due, or whose worker is gone, and leases them.
-pub(super) async fn claim(app: &App, worker: &str, most: i64, lease: TimeDelta) -> Result<Vec<Job>> {
+pub(super) async fn claim(app: &App, worker: &str, most: i64, lease: TimeDelta) -> Result<Vec<Claimed>> {
     let now = app.clock.now();
     let session = Session::open(&app.database, Mode::Write, Binding::Worker, now).await?;
-    // A job that took its worker down as often as it may is not given another.
-    sql("UPDATE jobs SET state = 'dead', last_error = 'WORKER_LOST', leased_until = NULL, worker = NULL, updated_at = $1 \
-         WHERE state = 'running' AND leased_until < $1 AND attempts >= max_attempts")
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut session.connection()?)
-        .await?;
-    let rows: Vec<JobRow> = sql(
+    let lost: Vec<JobRow> = sql("UPDATE jobs SET worker = $1, leased_until = $2, updated_at = $3 \
+         WHERE (facility_id, id) IN ( \
+             SELECT facility_id, id FROM jobs \
+             WHERE state = 'running' AND leased_until < $3 AND attempts >= max_attempts \
+             ORDER BY leased_until, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
+         RETURNING facility_id, id, kind, payload, attempts, max_attempts, user_id")
+    .bind::<Text, _>(worker)
+    .bind::<Timestamptz, _>(now + lease)
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(most)
+    .load(&mut session.connection()?)
+    .await?;
+    let most = most.saturating_sub(i64::try_from(lost.len()).unwrap_or(i64::MAX));
+    let due: Vec<JobRow> = sql(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = $1, leased_until = $2, updated_at = $3 \
          WHERE (facility_id, id) IN ( \
              SELECT facility_id, id FROM jobs \
-             WHERE (state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until < $3) \
+             WHERE (state = 'queued' AND run_at <= $3) \
+                 OR (state = 'running' AND leased_until < $3 AND attempts < max_attempts) \
              ORDER BY run_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
          RETURNING facility_id, id, kind, payload, attempts, max_attempts, user_id",
     )
@@ -63,18 +92,39 @@ pub(super) async fn claim(app: &App, worker: &str, most: i64, lease: TimeDelta) 
     .load(&mut session.connection()?)
     .await?;
     session.end(true).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Job {
-            facility: FacilityId::from_uuid(row.facility_id),
-            id: JobId::from_uuid(row.id),
-            kind: row.kind,
-            payload: row.payload,
-            attempt: row.attempts,
-            max_attempts: row.max_attempts,
-            user: row.user_id.map(UserId::from_uuid),
-        })
-        .collect())
+    let lost = lost.into_iter().map(|row| Claimed { job: row.into_job(), lost: true });
+    Ok(lost.chain(due.into_iter().map(|row| Claimed { job: row.into_job(), lost: false })).collect())
+}
+
+/// The queue in numbers.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct Depth {
+    #[diesel(sql_type = BigInt)]
+    pub queued: i64,
+    #[diesel(sql_type = BigInt)]
+    pub running: i64,
+    #[diesel(sql_type = BigInt)]
+    pub dead: i64,
+    /// When the oldest job that waits was due.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub oldest_due: Option<DateTime<Utc>>,
+}
+
+/// Counts the queue, across facilities.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn depth(app: &App) -> Result<Depth> {
+    let now = app.clock.now();
+    let session = Session::open(&app.database, Mode::Read, Binding::Worker, now).await?;
+    let depth = sql("SELECT count(*) FILTER (WHERE state = 'queued') AS queued, \
+             count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'dead') AS dead, \
+             min(run_at) FILTER (WHERE state = 'queued' AND run_at <= $1) AS oldest_due FROM jobs")
+    .bind::<Timestamptz, _>(now)
+    .get_result(&mut session.connection()?)
+    .await?;
+    session.end(false).await?;
+    Ok(depth)
 }
 
 /// Keeps the lease of a running job. `false` when another worker has taken it over.

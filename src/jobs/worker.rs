@@ -2,20 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::queue;
+use super::queue::{self, Claimed};
 use crate::access::RequestContext;
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::{FacilityId, JobId, UserId};
+use crate::metrics::JobEnd;
+use crate::telemetry::TRACE;
 
 /// How long a job is a worker's own without a word from it.
 const LEASE_SECONDS: u64 = 60;
@@ -39,6 +43,9 @@ pub struct Job {
     pub user: Option<UserId>,
 }
 
+/// The code of a job that was running each time its worker went down.
+pub const WORKER_LOST: &str = "WORKER_LOST";
+
 /// Why a job was not done. The code is shown to administrators; it holds no data.
 #[derive(Debug)]
 pub enum Failure {
@@ -59,6 +66,15 @@ impl From<Error> for Failure {
 /// Does one kind of job. Must be idempotent: it may run twice.
 pub trait Handler: Send + Sync {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Hears that a job will not be tried again, with the code of its last failure, before it is laid down: the
+    /// place to say so on what the job was about. Idempotent too. Where the database is away it is called again.
+    ///
+    /// # Errors
+    /// A fault; the job is laid down all the same unless the database was away.
+    fn died<'a>(&'a self, _: RequestContext, _: &'a Job, _: &'static str) -> BoxFuture<'a, Result<(), Error>> {
+        futures::future::ready(Ok(())).boxed()
+    }
 }
 
 /// Handlers by kind.
@@ -148,29 +164,52 @@ fn lease() -> TimeDelta {
     TimeDelta::seconds(i64::try_from(LEASE_SECONDS).unwrap_or(60))
 }
 
+/// Runs a job in a span of its own and counts how it ended.
+async fn run_one(app: Arc<App>, handlers: Arc<Handlers>, worker: String, claimed: Claimed) {
+    let job = &claimed.job;
+    // The name as the handler has it: what stands in the database becomes no label.
+    let kind = handlers.get_key_value(job.kind.as_str()).map_or("unknown", |(kind, _)| *kind);
+    let outcome = tracing::field::Empty;
+    let span = tracing::info_span!(target: TRACE, "job", kind, attempt = job.attempt, outcome);
+    let begun = Instant::now();
+    let end = run_to_end(&app, &handlers, &worker, &claimed).instrument(span.clone()).await;
+    span.record("outcome", end.word());
+    app.metrics.job(kind, end, begun.elapsed());
+}
+
 /// Runs a job beside its heartbeat, then says how it ended.
-async fn run_one(app: Arc<App>, handlers: Arc<Handlers>, worker: String, job: Job) {
-    let outcome = match handlers.get(job.kind.as_str()) {
-        None => Err(Failure::Transient("NO_HANDLER")),
-        Some(handler) => {
-            let ctx = RequestContext::system(Arc::clone(&app), job.facility, "job");
-            let work = handler.run(ctx.clone(), &job);
-            tokio::select! {
-                outcome = work => match (outcome, ctx.finish().await) {
-                    (Ok(()), Err(error)) => Err(Failure::Fault(error)),
-                    (outcome, _) => outcome,
-                },
-                () = heartbeat(&app, &worker, &job) => return,
+async fn run_to_end(app: &Arc<App>, handlers: &Handlers, worker: &str, claimed: &Claimed) -> JobEnd {
+    let Claimed { job, lost } = claimed;
+    let handler = handlers.get(job.kind.as_str());
+    let ended = {
+        let work = async {
+            match attempt(app, handler, job, *lost).await {
+                Ok(()) => queue::complete(app, worker, job).await.map(|()| JobEnd::Done),
+                Err(failure) => give_back(app, handler, worker, job, failure).await,
             }
+        };
+        tokio::select! {
+            ended = work => ended,
+            () = heartbeat(app, worker, job) => return JobEnd::Lost,
         }
     };
-    let ended = match outcome {
-        Ok(()) => queue::complete(&app, &worker, &job).await,
-        Err(failure) => give_back(&app, &worker, &job, failure).await,
-    };
-    if let Err(error) = ended {
+    ended.unwrap_or_else(|error| {
         // The lease runs out and the job is done again: that is what at-least-once is for.
         tracing::warn!(code = error.code(), kind = job.kind, "the end of a job could not be recorded");
+        JobEnd::Lost
+    })
+}
+
+async fn attempt(app: &Arc<App>, handler: Option<&Arc<dyn Handler>>, job: &Job, lost: bool) -> Result<(), Failure> {
+    if lost {
+        return Err(Failure::Permanent(WORKER_LOST));
+    }
+    let handler = handler.ok_or(Failure::Transient("NO_HANDLER"))?;
+    let ctx = RequestContext::system(Arc::clone(app), job.facility, "job");
+    let outcome = handler.run(ctx.clone(), job).await;
+    match (outcome, ctx.finish().await) {
+        (Ok(()), Err(error)) => Err(Failure::Fault(error)),
+        (outcome, _) => outcome,
     }
 }
 
@@ -188,7 +227,13 @@ async fn heartbeat(app: &App, worker: &str, job: &Job) {
     }
 }
 
-async fn give_back(app: &App, worker: &str, job: &Job, failure: Failure) -> Result<(), Error> {
+async fn give_back(
+    app: &Arc<App>,
+    handler: Option<&Arc<dyn Handler>>,
+    worker: &str,
+    job: &Job,
+    failure: Failure,
+) -> Result<JobEnd, Error> {
     let (code, permanent) = match failure {
         Failure::Transient(code) => (code, false),
         Failure::Permanent(code) => (code, true),
@@ -199,7 +244,26 @@ async fn give_back(app: &App, worker: &str, job: &Job, failure: Failure) -> Resu
     };
     let again = (!permanent && job.attempt < job.max_attempts).then(|| back_off(job.attempt));
     tracing::warn!(kind = job.kind, attempt = job.attempt, code, dead = again.is_none(), "a job failed");
-    queue::fail(app, worker, job, code, again).await
+    if let (None, Some(handler)) = (again, handler) {
+        lay_down(app, handler.as_ref(), job, code).await?;
+    }
+    queue::fail(app, worker, job, code, again).await?;
+    Ok(if again.is_some() { JobEnd::Retried } else { JobEnd::Dead })
+}
+
+/// Lets the handler say what became of it. While the database is away nothing is recorded: the lease runs out and
+/// it is tried again. Any other fault must not keep a dead job from being seen.
+async fn lay_down(app: &Arc<App>, handler: &dyn Handler, job: &Job, code: &'static str) -> Result<(), Error> {
+    let ctx = RequestContext::system(Arc::clone(app), job.facility, "job");
+    let said = handler.died(ctx.clone(), job, code).await;
+    match said.and(ctx.finish().await) {
+        Err(error @ Error::Unavailable(_)) => Err(error),
+        Err(error) => {
+            crate::graphql::errors::log_fault(&error, crate::ids::TypedId::uuid(job.id));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// 5 s, 10 s, 20 s … up to an hour.

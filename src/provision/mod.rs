@@ -101,6 +101,12 @@ pub fn verify_model(folder: &Path) -> Result<(), &'static str> {
         .map_or(Ok(()), |file| Err(file.name))
 }
 
+/// The first file of the embedding model that a folder lacks.
+#[must_use]
+pub fn missing_of_model(folder: &Path) -> Option<&'static str> {
+    pins::MODEL_FILES.iter().find(|file| !folder.join(file.name).is_file()).map(|file| file.name)
+}
+
 /// Where [`model`] puts the embedding model.
 #[must_use]
 pub fn model_folder(cache: &CacheDir) -> PathBuf {

@@ -1,9 +1,13 @@
 //! Mail of the domain, in the outbox: what is queued, and how it is opened to be sent. The payload holds an id
 //! and a token encrypted under the facility's key for the job's own row.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::model::InvitationStatus;
@@ -13,7 +17,8 @@ use crate::crypto::token::{Token, TokenHash};
 use crate::crypto::{ColumnId, FacilityKeys};
 use crate::error::{Error, Result};
 use crate::ids::{FacilityId, InvitationId, TypedId as _};
-use crate::jobs::{Job, NewJob};
+use crate::jobs::{Failure, Handler, Handlers, Job, NewJob};
+use crate::mail::{self, Letter};
 use crate::phi::Phi;
 
 /// Kind of the job that sends an invitation.
@@ -74,4 +79,38 @@ pub async fn invitation(ctx: &RequestContext, job: &Job) -> Result<Option<Invita
         expires_at: row.expires_at,
         token,
     }))
+}
+
+/// Adds the jobs of the domain.
+pub fn register_handlers(handlers: &mut Handlers) {
+    handlers.insert(INVITATION, Arc::new(SendInvitation));
+}
+
+struct SendInvitation;
+
+impl Handler for SendInvitation {
+    fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
+        async move {
+            let opened = invitation(&ctx, job).await?;
+            // No connection is held while a mail server answers.
+            ctx.finish().await?;
+            let Some(invitation) = opened else { return Ok(()) };
+            let link = ctx.app().mailer.link("invitation", &invitation.token);
+            mail::send(ctx.app(), job.id, letter(invitation, &link)).await
+        }
+        .boxed()
+    }
+}
+
+/// In English, until there is another language.
+fn letter(invitation: InvitationMail, link: &Phi<String>) -> Letter {
+    let text = format!(
+        "{} invites you to work with its records.\n\n\
+         Open this link before {} UTC. It works once:\n\n{}\n\n\
+         If you did not expect this, there is nothing to do.\n",
+        invitation.facility_name,
+        invitation.expires_at.format("%Y-%m-%d %H:%M"),
+        link.reveal(),
+    );
+    Letter { to: invitation.to, subject: format!("Invitation to {}", invitation.facility_name), text: text.into() }
 }

@@ -1,19 +1,25 @@
 //! Mail of the domain, in the outbox: what is queued, and how it is opened to be sent. The payload holds an id
 //! and a token encrypted under the platform's key for the job's own row.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::model::UserStatus;
 use super::repository::{accounts, resets};
+use super::service::RESET_MINUTES;
 use super::{policy, sealing};
 use crate::access::RequestContext;
 use crate::crypto::token::{Token, TokenHash};
 use crate::crypto::{ColumnId, FacilityKeys};
 use crate::error::{Error, Result};
 use crate::ids::{FacilityId, JobId, TypedId as _, UserId};
-use crate::jobs::{Job, NewJob};
+use crate::jobs::{Failure, Handler, Handlers, Job, NewJob};
+use crate::mail::{self, Letter};
 use crate::phi::Phi;
 
 /// Kind of the job that sends a password reset.
@@ -69,4 +75,36 @@ async fn open(ctx: &RequestContext, job: JobId, payload: serde_json::Value) -> R
     let Some(row) = row.filter(|_| reset.is_some_and(|reset| reset.is_open(ctx.now()))) else { return Ok(None) };
     let owner = sealing::open_owner(&keys, &row)?;
     Ok(Some(PasswordResetMail { to: owner.email, display_name: owner.display_name, locale: row.locale, token }))
+}
+
+/// Adds the jobs of the domain.
+pub fn register_handlers(handlers: &mut Handlers) {
+    handlers.insert(PASSWORD_RESET, Arc::new(SendPasswordReset));
+}
+
+struct SendPasswordReset;
+
+impl Handler for SendPasswordReset {
+    fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
+        async move {
+            let opened = password_reset(&ctx, job).await?;
+            // No connection is held while a mail server answers.
+            ctx.finish().await?;
+            let Some(reset) = opened else { return Ok(()) };
+            let link = ctx.app().mailer.link("password-reset", &reset.token);
+            mail::send(ctx.app(), job.id, letter(reset, &link)).await
+        }
+        .boxed()
+    }
+}
+
+/// In English, until there is another language.
+fn letter(reset: PasswordResetMail, link: &Phi<String>) -> Letter {
+    let text = format!(
+        "Somebody, most likely you, asked to set a new password for your account.\n\n\
+         Open this link within {RESET_MINUTES} minutes of asking. It works once:\n\n{}\n\n\
+         If it was not you, there is nothing to do: your password stays as it is.\n",
+        link.reveal(),
+    );
+    Letter { to: reset.to, subject: "Set a new password".to_owned(), text: text.into() }
 }

@@ -6,6 +6,7 @@ mod audit_coverage;
 mod cancellation;
 mod catalog;
 mod generated;
+mod logs;
 mod migrations;
 mod node;
 mod phi_leaks;

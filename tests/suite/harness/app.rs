@@ -32,6 +32,8 @@ pub struct TestApp {
     /// Another one, whose data must stay invisible.
     pub other: FacilityId,
     pub storage: tempfile::TempDir,
+    /// Mail, unless it goes to a mail server.
+    pub mail: tempfile::TempDir,
     stop: CancellationToken,
 }
 
@@ -60,6 +62,10 @@ impl TestApp {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
+        let mail = tempfile::tempdir().unwrap();
+        if !settings.iter().any(|(name, _)| *name == "ANAMNESIS_SMTP_URL") {
+            values.insert("ANAMNESIS_MAIL_FOLDER".to_owned(), mail.path().display().to_string());
+        }
         values.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::from_values(&values).unwrap();
         let environment = match config.environment {
@@ -75,7 +81,7 @@ impl TestApp {
         let stop = CancellationToken::new();
         tokio::spawn(anamnesis::http::serve(Arc::clone(&app), listener, stop.clone()));
         let (facility, other) = (new_id(), new_id());
-        let this = Self { app, database, base, facility, other, storage, stop };
+        let this = Self { app, database, base, facility, other, storage, mail, stop };
         this.db_create_facility(facility, "Lakeside Clinic").await;
         this.db_create_facility(other, "Hillside Clinic").await;
         this

@@ -9,7 +9,7 @@ use crate::domains::documents::loaders::{
 use crate::domains::documents::model::{
     self, CheckedSignature, DocumentKind, DocumentOrigin, DocumentStatus, NoteState, Refusal,
 };
-use crate::domains::documents::service;
+use crate::domains::documents::{processing, service};
 use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
 use crate::domains::patients::graphql::Patient;
@@ -212,9 +212,9 @@ impl From<CheckedSignature> for DocumentSignature {
 /// What the code of a failure says. One that is not known here comes from a newer server.
 fn failure(code: String) -> DocumentFailure {
     let known = ExtractionError::from_code(&code);
-    let unknown = "The file could not be read.";
+    let reason = known.map(ExtractionError::reason).or_else(|| processing::reason(&code));
     DocumentFailure {
-        message: known.map_or(unknown, ExtractionError::reason).to_owned(),
+        message: reason.unwrap_or("The file could not be read.").to_owned(),
         retryable: known.is_none_or(ExtractionError::is_retryable),
         code,
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio_util::io::StreamReader;
 
 use super::passages::{self, Prepared};
-use super::{PROCESSING_FAILED, fault, models, repository, unembedded};
+use super::{PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, models, repository, unembedded};
 use crate::access::{RequestContext, Subject};
 use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{BodyRow, DocumentStatus, NoteState};
@@ -19,7 +19,7 @@ use crate::embedding::Provider;
 use crate::error::Error;
 use crate::extraction::{Extracted, ExtractionError, FileKind, Page, agrees};
 use crate::ids::DocumentId;
-use crate::jobs::{Failure, Handler, Job};
+use crate::jobs::{Failure, Handler, Job, WORKER_LOST};
 use crate::storage::FileRef;
 
 /// Reads the file of an upload.
@@ -70,9 +70,13 @@ impl Handler for FromFile {
                 Ok(Some(source)) => process(&ctx, source).await,
                 Err(halt) => Err(halt),
             };
-            conclude(&ctx, job, id, done).await
+            conclude(&ctx, id, done).await
         }
         .boxed()
+    }
+
+    fn died<'a>(&'a self, ctx: RequestContext, job: &'a Job, code: &'static str) -> BoxFuture<'a, Result<(), Error>> {
+        given_up(ctx, job, code).boxed()
     }
 }
 
@@ -85,9 +89,13 @@ impl Handler for FromNote {
                 Ok(Some(source)) => process(&ctx, source).await,
                 Err(halt) => Err(halt),
             };
-            conclude(&ctx, job, id, done).await
+            conclude(&ctx, id, done).await
         }
         .boxed()
+    }
+
+    fn died<'a>(&'a self, ctx: RequestContext, job: &'a Job, code: &'static str) -> BoxFuture<'a, Result<(), Error>> {
+        given_up(ctx, job, code).boxed()
     }
 }
 
@@ -96,18 +104,35 @@ fn payload(job: &Job) -> Result<DocumentId, Failure> {
     payload.map(|payload| payload.document_id).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
 }
 
-/// Says on the document how it ended, where it does not say so already.
-async fn conclude(ctx: &RequestContext, job: &Job, id: DocumentId, done: Result<(), Halt>) -> Result<(), Failure> {
+/// Says on the document that its file is at fault; then the job is done.
+async fn conclude(ctx: &RequestContext, id: DocumentId, done: Result<(), Halt>) -> Result<(), Failure> {
     match done {
         Ok(()) => Ok(()),
         Err(Halt::File(error)) => Ok(set_status(ctx, id, DocumentStatus::Failed, Some(error.code())).await?),
-        Err(Halt::Ours(failure)) => {
-            if job.attempt >= job.max_attempts || matches!(failure, Failure::Permanent(_)) {
-                set_status(ctx, id, DocumentStatus::Failed, Some(PROCESSING_FAILED)).await?;
-            }
-            Err(failure)
-        }
+        Err(Halt::Ours(failure)) => Err(failure),
     }
+}
+
+/// Says on the document that its job will not be tried again. One that can be found already stays so: another job
+/// has done the work.
+async fn given_up(ctx: RequestContext, job: &Job, code: &'static str) -> Result<(), Error> {
+    // A payload that says nothing is of no document.
+    let Ok(id) = payload(job) else { return Ok(()) };
+    let failure = if code == WORKER_LOST { PROCESSING_INTERRUPTED } else { PROCESSING_FAILED };
+    let failed = ctx
+        .write(&policy::PROCESS)
+        .run::<bool, Infallible, _, _>(|tx| async move {
+            let ctx = tx.ctx();
+            let failed = repository::set_given_up(tx.db()?, ctx.facility(), id, failure, ctx.now()).await?;
+            tx.audit(Subject::of(id), json!({ "status": "failed", "failure": failure, "changed": failed }));
+            Ok(failed)
+        })
+        .await
+        .map_err(fault)?;
+    if failed {
+        ctx.app().metrics.document(DocumentStatus::Failed.as_str());
+    }
+    Ok(())
 }
 
 /// `None` when the document is gone or is a note.
@@ -226,7 +251,11 @@ async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
         .await
         .map_err(fault)?;
     match outcome {
-        Ending::Stored | Ending::Gone => Ok(()),
+        Ending::Stored => {
+            ctx.app().metrics.document(DocumentStatus::Ready.as_str());
+            Ok(())
+        }
+        Ending::Gone => Ok(()),
         Ending::Changed => Err(Failure::Transient("DOCUMENT_CHANGED")),
         Ending::OtherModel => Err(Failure::Transient("MODEL_CHANGED")),
     }
@@ -259,5 +288,7 @@ async fn set_status(
             Ok(())
         })
         .await;
-    written.map_err(fault)
+    written.map_err(fault)?;
+    ctx.app().metrics.document(status.as_str());
+    Ok(())
 }

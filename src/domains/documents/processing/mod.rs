@@ -23,9 +23,27 @@ use crate::embedding::EmbeddingError;
 use crate::error::{Error, Stop};
 use crate::jobs::{Failure, Handlers};
 
-/// The `failure_code` of a document that we fail on again and again; all others are codes of
+/// The `failure_code` of a document that we fail on again and again; all others but the next are codes of
 /// [`ExtractionError`](crate::extraction::ExtractionError).
 pub const PROCESSING_FAILED: &str = "processing_failed";
+/// The `failure_code` of a document whose worker went down with it each time.
+pub const PROCESSING_INTERRUPTED: &str = "processing_interrupted";
+
+/// What is said of a document that no job is about any more, and that is our fault; `None` for another code.
+#[must_use]
+pub fn reason(failure_code: &str) -> Option<&'static str> {
+    match failure_code {
+        PROCESSING_FAILED => Some(
+            "The document could not be made searchable because of a problem on our side. The file is kept. \
+             Try again later; if it fails again, tell your administrator.",
+        ),
+        PROCESSING_INTERRUPTED => Some(
+            "Reading the document was interrupted again and again. The file is kept. \
+             Try again; if it fails again, tell your administrator.",
+        ),
+        _ => None,
+    }
+}
 
 /// Gives the passages of a facility vectors of the model being prepared. Payload: `{"modelId": …}`.
 pub const REEMBED: &str = "documents.reembed";

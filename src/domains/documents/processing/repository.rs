@@ -119,6 +119,25 @@ pub(super) async fn set_status(
     Ok(changed == 1)
 }
 
+/// Fails a document that has not got into search; `false` when it has, or is gone.
+pub(super) async fn set_given_up(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+    failure_code: &str,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let changed = sql("UPDATE documents SET status = 'failed', failure_code = $3, updated_at = $4 \
+         WHERE facility_id = $1 AND id = $2 AND status <> 'ready'")
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(failure_code)
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut db)
+    .await?;
+    Ok(changed == 1)
+}
+
 /// Checksum of the content as it is now, the row held until the transaction ends.
 pub(super) async fn hold_content(
     mut db: &AsyncPgConnection,

@@ -140,6 +140,9 @@ pub async fn upload_document(
         Err(Stop::Refused(_)) => true,
         Err(Stop::Error(error)) => !error.is_fault() && !matches!(error, Error::Timeout),
     };
+    if !unused && outcome.is_ok() {
+        ctx.app().metrics.document(DocumentStatus::Uploaded.as_str());
+    }
     if unused && let Err(error) = ctx.app().storage.delete(&file.object_key).await {
         tracing::warn!(%error, "a refused upload was left for the sweep");
     }

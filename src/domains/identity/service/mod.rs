@@ -12,6 +12,7 @@ pub use accounts::{
     create_account, email_index, grant_platform_role, make_account, sweep, update_user, user, users_by_ids, viewer,
 };
 pub use lookups::{find_by_email_index, names_of, passed_second_factor};
+pub(super) use passwords::RESET_MINUTES;
 pub use passwords::{change_password, prepare_password, request_password_reset, reset_password};
 pub use second_factor::{confirm_second_factor, disable_second_factor, enrol_second_factor, renew_recovery_codes};
 pub use sessions::{

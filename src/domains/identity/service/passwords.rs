@@ -19,7 +19,7 @@ use crate::jobs;
 use crate::phi::Phi;
 
 /// How long a reset may be used.
-const RESET_MINUTES: i64 = 30;
+pub(in crate::domains::identity) const RESET_MINUTES: i64 = 30;
 
 /// Hashes the password of a new account, if it may be one. Before the transaction that makes the account:
 /// hashing takes long. `field` is the input field a refusal is about.

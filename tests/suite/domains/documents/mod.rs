@@ -2,11 +2,12 @@
 
 mod access;
 mod download;
+mod interrupted;
 mod lists;
 mod models;
 mod notes;
 mod processing;
-mod search;
+pub mod search;
 mod search_plan;
 mod upload;
 pub mod wire;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anamnesis::audit::Checkpoint;
-use anamnesis::ids::{TypedId as _, new_id};
+use anamnesis::ids::{TypedId as _, UserId, new_id};
 use anamnesis::jobs::Housekeeping;
 use chrono::TimeDelta;
 
@@ -83,4 +83,60 @@ async fn months_of_the_audit_log_are_made_ahead() {
         app.db_value(&format!("SELECT tableoid::regclass FROM audit_log WHERE id = '{}'", id.uuid())).await,
         "audit_log_2036_04"
     );
+}
+
+/// A reset that ran out a day longer ago than it is kept.
+async fn old_reset(app: &TestApp, user: UserId) {
+    app.db_execute(&format!(
+        "INSERT INTO password_resets (token_hash, user_id, created_at, expires_at) VALUES ('old', '{}', '{then}', '{then}')",
+        user.uuid(),
+        then = (app.now() - TimeDelta::days(8)).to_rfc3339(),
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn what_identity_no_longer_needs_goes_with_the_sweep() {
+    let app = TestApp::start().await;
+    let mut keeping = Housekeeping::new(Arc::clone(&app.app));
+    keeping.turn().await.unwrap();
+    let user = app.db_create_user().await;
+    old_reset(&app, user).await;
+    let session = app.db_create_session(user).await;
+    let then = (app.now() - TimeDelta::days(8)).to_rfc3339();
+    app.db_execute(&format!(
+        "UPDATE user_sessions SET expires_at = '{then}'; \
+         INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at) \
+         VALUES ('old', '{}', '{then}', '{then}')",
+        session.uuid()
+    ))
+    .await;
+    assert_eq!(keeping.turn().await.unwrap().swept, None);
+    app.advance(TimeDelta::hours(1));
+    assert_eq!(keeping.turn().await.unwrap().swept, Some(2));
+    let left = "SELECT (SELECT count(*) FROM password_resets) + (SELECT count(*) FROM refresh_tokens)";
+    assert_eq!(app.db_value(left).await, "0");
+}
+
+#[tokio::test]
+async fn a_part_that_fails_keeps_no_other_from_its_turn() {
+    let app = TestApp::start().await;
+    let user = app.db_create_user().await;
+    for facility in [app.facility, app.other] {
+        app.db_execute(&format!(
+            "INSERT INTO idempotency_keys (facility_id, user_id, key, action, fingerprint, result, created_at) \
+             VALUES ('{}', '{}', 'old', 'test', '', '{{}}', '{}')",
+            facility.uuid(),
+            user.uuid(),
+            (app.now() - TimeDelta::hours(25)).to_rfc3339(),
+        ))
+        .await;
+    }
+    old_reset(&app, user).await;
+    // The first part cannot do its work.
+    app.db_execute("REVOKE DELETE ON password_resets FROM anamnesis_server").await;
+    let turn = Housekeeping::new(Arc::clone(&app.app)).turn().await.unwrap();
+    assert_eq!(turn.swept, Some(2));
+    assert_eq!(app.db_value("SELECT count(*) FROM password_resets").await, "1");
+    assert_eq!(app.db_value("SELECT count(*) FROM idempotency_keys").await, "0");
 }
