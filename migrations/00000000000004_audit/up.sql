@@ -23,6 +23,7 @@ CREATE TABLE audit_log (
     ip_address text,
     CONSTRAINT audit_log_pkey PRIMARY KEY (facility_id, recorded_at, id)
 ) PARTITION BY RANGE (recorded_at);
+CREATE INDEX audit_log_facility_id_id_idx ON audit_log (facility_id, id);
 CREATE INDEX audit_log_facility_id_patient_id_idx ON audit_log (facility_id, patient_id, recorded_at);
 CREATE INDEX audit_log_facility_id_user_id_idx ON audit_log (facility_id, user_id, recorded_at);
 CREATE INDEX audit_log_facility_id_transaction_id_idx ON audit_log (facility_id, epoch, transaction_id);

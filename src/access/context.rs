@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Action, Actor, ContextParts, Granted, PlatformRole, Purpose, Role, Subject};
+use super::{Action, Actor, ContextParts, Granted, Once, PlatformRole, Purpose, Role, Subject};
 use crate::app::App;
 use crate::audit::{Entry, Outcome, Reads, Who};
 use crate::crypto::FacilityKeys;
@@ -142,22 +142,26 @@ impl RequestContext {
     /// # Errors
     /// [`Error::Unauthenticated`] or [`Error::Forbidden`]; [`Error::Unavailable`] without a connection.
     pub async fn read(&self, action: &'static Action) -> Result<Read> {
-        self.precheck(action)?;
-        let session = {
-            let mut held = self.inner.session.lock().await;
-            if let Some(session) = &held.open {
-                Arc::clone(session)
-            } else {
-                let session = Arc::new(self.begin(&mut held, Mode::Read, self.binding()).await?);
-                held.open = Some(Arc::clone(&session));
-                session
-            }
-        };
-        if let Err(error) = self.authorize(action, session.bound()) {
-            self.deny(action);
-            return Err(error);
-        }
+        let session = self.session_for(action).await.map_err(|error| self.denied(action, error))?;
         Ok(Read { ctx: self.clone(), session })
+    }
+
+    async fn session_for(&self, action: &'static Action) -> Result<Arc<Session>> {
+        self.precheck(action)?;
+        let session = self.read_session().await?;
+        self.authorize(action, session.bound())?;
+        Ok(session)
+    }
+
+    /// The request's one read session, opened by whoever comes first.
+    async fn read_session(&self) -> Result<Arc<Session>> {
+        let mut held = self.inner.session.lock().await;
+        if let Some(session) = &held.open {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(self.begin(&mut held, Mode::Read, self.binding()).await?);
+        held.open = Some(Arc::clone(&session));
+        Ok(session)
     }
 
     /// Begins a transaction, on the connection of the last one where a [`Read`] or a [`Tx`] still holds that.
@@ -182,13 +186,26 @@ impl RequestContext {
         self.inner.reads.push(Entry { action: action.name, outcome: Outcome::Success, subject, detail });
     }
 
-    fn deny(&self, action: &'static Action) {
-        self.inner.reads.push(Entry {
-            action: action.name,
-            outcome: Outcome::Denied,
-            subject: Subject::default(),
-            detail: json!({}),
-        });
+    /// Puts a denial on record, in the log of the facility the request is bound to, else of the platform; any
+    /// other error it leaves alone. The doors do this by themselves; it is for a denial spoken before one.
+    ///
+    /// Strangers cannot fill the log with it: the edge counts requests by address before it reads them
+    /// (`src/http/rate.rs`), an operation has a limited number of fields, and a request leaves one row for each
+    /// action denied, however often it asked.
+    #[must_use]
+    pub fn denied(&self, action: &'static Action, error: Error) -> Error {
+        if matches!(error, Error::Unauthenticated | Error::Forbidden(_)) {
+            self.inner.reads.deny(action.name);
+        }
+        error
+    }
+
+    /// The signed-in user, for what an operation does before it opens a door.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] or [`Error::Forbidden`], which is on record then.
+    pub fn user_for(&self, action: &'static Action) -> Result<UserId> {
+        self.precheck(action).and_then(|()| self.user()).map_err(|error| self.denied(action, error))
     }
 
     fn who(&self) -> Who<'_> {
@@ -249,12 +266,8 @@ impl RequestContext {
         match (&action.granted, &parts.actor) {
             (Granted::Anyone, _) | (_, Actor::System { .. }) => Ok(()),
             (Granted::System, _) => Err(Error::Forbidden(action.name)),
-            (_, Actor::Anonymous) => {
-                self.deny(action);
-                Err(Error::Unauthenticated)
-            }
+            (_, Actor::Anonymous) => Err(Error::Unauthenticated),
             (Granted::Member | Granted::Roles(_), Actor::User { .. }) if parts.facility == FacilityId::PLATFORM => {
-                self.deny(action);
                 Err(Error::Forbidden(action.name))
             }
             _ => Ok(()),
@@ -424,13 +437,6 @@ pub struct EnteredKeys {
     key_epoch: i32,
 }
 
-/// A promise that a mutation happens once: the client's key, and a keyed hash of what it sent.
-#[derive(Debug, Clone)]
-pub struct Once {
-    pub key: String,
-    pub fingerprint: [u8; 8],
-}
-
 /// A write about to run.
 #[must_use = "nothing is written until run"]
 pub struct Write {
@@ -466,11 +472,15 @@ impl Write {
         W: Future<Output = Result<T, Stop<R>>>,
     {
         let ctx = &self.ctx;
-        ctx.precheck(self.action)?;
-        // What was read so far is recorded and its snapshot given up before anything changes.
-        ctx.finish().await?;
-        let session = ctx.begin(&mut *ctx.inner.session.lock().await, Mode::Write, ctx.binding()).await?;
-        let session = Arc::new(session);
+        let session = match self.begin().await {
+            Ok(session) => Arc::new(session),
+            Err(error) => {
+                let error = ctx.denied(self.action, error);
+                // At once: not every context a write is run by is finished by somebody.
+                ctx.finish().await?;
+                return Err(error.into());
+            }
+        };
         let tx = Tx { ctx: ctx.clone(), session, entries: Arc::default(), action: self.action };
         if let Err(error) = ctx.authorize(self.action, tx.session.bound()) {
             return self.give_up(&tx, Outcome::Denied, Stop::Error(error)).await;
@@ -490,7 +500,9 @@ impl Write {
             },
             Err(stop) => {
                 let outcome = match &stop {
-                    Stop::Refused(_) | Stop::Error(Error::BadInput(_) | Error::NotFound) => Outcome::Refused,
+                    Stop::Refused(_) | Stop::Error(Error::BadInput(_) | Error::NotFound | Error::Limit(_)) => {
+                        Outcome::Refused
+                    }
                     Stop::Error(Error::Forbidden(_) | Error::Unauthenticated) => Outcome::Denied,
                     Stop::Error(_) => Outcome::Failed,
                 };
@@ -499,9 +511,19 @@ impl Write {
         }
     }
 
+    /// Opens the transaction.
+    async fn begin(&self) -> Result<Session> {
+        let ctx = &self.ctx;
+        ctx.precheck(self.action)?;
+        // What was read so far is recorded and its snapshot given up before anything changes.
+        ctx.finish().await?;
+        ctx.begin(&mut *ctx.inner.session.lock().await, Mode::Write, ctx.binding()).await
+    }
+
     /// Claims the idempotency key. A second request with the same key waits here for the first to end.
     async fn replayed<T: DeserializeOwned>(&self, tx: &Tx) -> Result<Option<T>> {
         let Some(once) = &self.once else { return Ok(None) };
+        once.check()?;
         let user = self.ctx.user()?;
         let facility = self.ctx.facility();
         let mut connection = tx.session.connection()?;

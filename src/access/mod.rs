@@ -5,11 +5,13 @@
 //! action that grants a role nothing means no.
 
 mod context;
+mod once;
 mod role;
 mod subject;
 mod token;
 
-pub use context::{EnteredKeys, Once, Read, RequestContext, Tx, Write};
+pub use context::{EnteredKeys, Read, RequestContext, Tx, Write};
+pub use once::Once;
 pub use role::{PlatformRole, Role};
 pub use subject::{Actor, ContextParts, Purpose, Subject};
 pub use token::{AccessTokens, Bearer};

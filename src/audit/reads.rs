@@ -32,9 +32,19 @@ impl Reads {
         }
     }
 
-    /// Notes something that is a row of its own: a denial, a search, an export.
+    /// Notes something that is a row of its own: a search, an export.
     pub fn push(&self, entry: Entry) {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).other.push(entry);
+    }
+
+    /// Notes that an action was denied; of the same action once, so that what a request leaves is bounded.
+    pub fn deny(&self, action: &'static str) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |entry: &Entry| entry.action == action && entry.outcome == Outcome::Denied;
+        if !inner.other.iter().any(known) {
+            let subject = Subject::default();
+            inner.other.push(Entry { action, outcome: Outcome::Denied, subject, detail: json!({}) });
+        }
     }
 
     /// Takes everything gathered so far, as entries.

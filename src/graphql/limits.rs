@@ -1,7 +1,7 @@
 //! Limits of an operation, measured on the parsed document before anything is validated or asked of the
 //! database, and reported in the response's `extensions`.
 //!
-//! Cost: one for each field; what a field with `first` returns counts as often as it may return it. The
+//! Cost: one for each field; what a field with `first` or `ids` returns counts as often as it may return it. The
 //! rule reads the schema, so a connection added later falls under it without being told.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -227,6 +227,7 @@ impl Walk<'_> {
         let inside = known.map(|known| async_graphql::registry::MetaTypeName::concrete_typename(&known.ty));
         let times = match known {
             Some(known) if known.args.contains_key("first") => first(&arguments),
+            Some(known) if known.args.contains_key("ids") => listed(&arguments),
             _ => 1,
         };
         let children = self.set(&field.selection_set.node, inside, depth + 1, measured)?;
@@ -242,6 +243,14 @@ impl Walk<'_> {
             .map(|(name, value)| (name.node.clone(), value.node.clone().into_const_with(put_in).unwrap_or_default()))
             .collect()
     }
+}
+
+/// How many objects are asked for by their ids.
+fn listed(arguments: &[(Name, Value)]) -> usize {
+    arguments.iter().find(|(name, _)| name.as_str() == "ids").map_or(1, |(_, value)| match value {
+        Value::List(ids) => ids.len().max(1),
+        _ => 1,
+    })
 }
 
 /// How many rows a connection may return: what is asked for, within what a page may be.

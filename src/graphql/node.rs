@@ -1,25 +1,36 @@
-//! Relay's `node`: any object by its id.
+//! Relay's `node` and `nodes`: any object by its id.
+//!
+//! Every type with an id of its own is here; a test goes over the schema and finds each by its id.
 
 use async_graphql::{Context, ID, Interface, Object};
 
+use super::loaders::{LoadError, load_one};
 use super::request::request;
-use crate::domains::documents::graphql::Document;
-use crate::domains::facilities::graphql::{Facility, Invitation, Member};
-use crate::domains::identity::graphql::User;
+use crate::domains::compliance::graphql::AuditEntry;
+use crate::domains::documents::graphql::{Document, DocumentSignature};
+use crate::domains::documents::loaders::DocumentLoader;
+use crate::domains::documents::search::graphql::DocumentPassage;
+use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
+use crate::domains::identity::graphql::{User, UserSession};
+use crate::domains::identity::loaders::UserLoader;
+use crate::domains::operations::graphql::Job;
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
-use crate::domains::{documents, facilities, identity, patients};
+use crate::domains::patients::loaders::PatientLoader;
+use crate::domains::{compliance, documents, facilities, identity, operations, patients};
 use crate::error::{Error, Result};
-use crate::ids::{DocumentId, TypedId as _, UserId, split};
+use crate::ids::{DocumentId, PatientId, TypedId as _, UserId, split};
 
 /// An object with an id of its own.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Typed, opaque id."))]
 pub enum Node {
     User(User),
+    UserSession(UserSession),
     Facility(Facility),
     Member(Member),
+    MemberRole(MemberRole),
     Invitation(Invitation),
     Patient(Patient),
     PatientContact(PatientContact),
@@ -29,6 +40,10 @@ pub enum Node {
     CareRelationship(CareRelationship),
     BreakGlassAccess(BreakGlassAccess),
     Document(Document),
+    DocumentPassage(DocumentPassage),
+    DocumentSignature(DocumentSignature),
+    AuditEntry(AuditEntry),
+    Job(Job),
 }
 
 #[derive(Default)]
@@ -37,26 +52,61 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// Any object by its id; null when there is none the caller may see. Needs what the object itself needs.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Id of any object.")] id: ID) -> Result<Option<Node>> {
-        let request = request(ctx)?;
-        let (prefix, uuid) = split(&id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
-        let found = if prefix == UserId::PREFIX {
-            identity::service::user(request, UserId::from_uuid(uuid)).await.map(|row| Node::User(row.into()))
-        } else if prefix == DocumentId::PREFIX {
-            documents::service::document(request, DocumentId::from_uuid(uuid))
-                .await
-                .map(|row| Node::Document(row.into()))
-        } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
-            found
-        } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
-            found
-        } else {
-            return Err(Error::bad_input("`id` is not the id of an object that can be looked up alone"));
-        };
-        match found {
-            Ok(node) => Ok(Some(node)),
-            Err(Error::NotFound) => Ok(None),
-            Err(error) => Err(error),
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of any object.")] id: ID,
+    ) -> Result<Option<Node>, LoadError> {
+        find(ctx, &id).await
+    }
+
+    /// Objects by their ids, in the order asked; null for each that is none the caller may see. Needs what each of
+    /// the objects needs.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Ids of any objects; as many as a list may have values.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>, LoadError> {
+        futures::future::try_join_all(ids.iter().map(|id| find(ctx, id))).await
+    }
+}
+
+async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
+    let (prefix, uuid) = split(id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
+    // What there may be many of in one question is loaded together.
+    match prefix {
+        UserId::PREFIX => {
+            return Ok(load_one::<UserLoader>(ctx, UserId::from_uuid(uuid)).await?.map(|row| Node::User(row.into())));
         }
+        PatientId::PREFIX => {
+            let found = load_one::<PatientLoader>(ctx, PatientId::from_uuid(uuid)).await?;
+            return Ok(found.map(|row| Node::Patient(row.into())));
+        }
+        DocumentId::PREFIX => {
+            let found = load_one::<DocumentLoader>(ctx, DocumentId::from_uuid(uuid)).await?;
+            return Ok(found.map(|row| Node::Document(row.into())));
+        }
+        _ => {}
+    }
+    let request = request(ctx)?;
+    let found = if let Some(found) = identity::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = documents::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = compliance::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = operations::graphql::node(request, prefix, uuid).await {
+        found
+    } else {
+        return Err(Error::bad_input("`id` is not the id of an object that can be looked up alone").into());
+    };
+    match found {
+        Ok(node) => Ok(Some(node)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

@@ -16,30 +16,23 @@ pub fn request<'a>(ctx: &Context<'a>) -> Result<&'a RequestContext> {
     ctx.data::<RequestContext>().map_err(|_| Error::internal("no request context"))
 }
 
-/// Longest idempotency key, in characters.
-const MAX_KEY: usize = 200;
-
-/// The idempotency promise of a mutation: the client's key, and a keyed hash of the arguments it sent.
+/// The idempotency promise of a mutation: the client's key, and a keyed hash of the arguments it sent. Whether
+/// the key can be one is asked when the write is authorized.
 ///
 /// # Errors
-/// [`Error::BadInput`] when the key is empty or too long.
+/// A fault, when the arguments cannot be read.
 pub fn once(ctx: &Context<'_>, key: Option<String>) -> Result<Option<Once>> {
     let Some(key) = key else { return Ok(None) };
     let mut sent = Vec::new();
     for (name, value) in ctx.field().arguments().map_err(|_| Error::bad_input("the arguments cannot be read"))? {
         sent.extend([name.to_string(), value.into_json()?.to_string()]);
     }
-    once_of(request(ctx)?, key, &sent).map(Some)
+    Ok(Some(once_of(request(ctx)?, key, &sent)))
 }
 
 /// The same for what was sent in another way, part by part.
-///
-/// # Errors
-/// [`Error::BadInput`] when the key is empty or too long.
-pub fn once_of(request: &RequestContext, key: String, sent: &[String]) -> Result<Once> {
-    if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
-        return Err(Error::bad_input(format!("`idempotencyKey` must be 1 to {MAX_KEY} printable characters")));
-    }
+#[must_use]
+pub fn once_of(request: &RequestContext, key: String, sent: &[String]) -> Once {
     let mut digest = Sha256::new();
     for part in sent {
         digest.update((part.len() as u64).to_be_bytes());
@@ -47,5 +40,5 @@ pub fn once_of(request: &RequestContext, key: String, sent: &[String]) -> Result
     }
     // Keyed, since what was sent may be guessed: a birth date has few values.
     let digest = URL_SAFE_NO_PAD.encode(digest.finalize());
-    Ok(Once { key, fingerprint: request.app().lookup.lexeme(&digest).to_be_bytes() })
+    Once { key, fingerprint: request.app().lookup.lexeme(&digest).to_be_bytes() }
 }

@@ -110,7 +110,7 @@ async fn receive(ctx: &RequestContext, headers: &HeaderMap, request: Request) ->
         Some(key) => {
             let key = key.to_str().map_err(|_| Error::bad_input("Idempotency-Key is not text"))?.to_owned();
             let content = staged.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
-            Some(once_of(ctx, key, &[sent, named.reveal().clone(), content])?)
+            Some(once_of(ctx, key, &[sent, named.reveal().clone(), content]))
         }
     };
     let new = UploadDocument {

@@ -3,6 +3,7 @@
 
 mod audit;
 mod contracts;
+mod crash;
 mod doctor;
 mod domains;
 mod doors;
@@ -12,4 +13,5 @@ mod extraction;
 mod harness;
 mod mail;
 mod metrics;
+mod readme;
 mod telemetry;

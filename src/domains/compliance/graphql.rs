@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::model::{AuditActorKind, AuditCursor, AuditFilter, AuditOutcome, AuditRow};
 use super::service;
-use crate::access::Purpose;
+use crate::access::{Purpose, RequestContext};
 use crate::audit::Verified;
 use crate::error::{Error, Result};
 use crate::graphql::connection::connection;
+use crate::graphql::node::Node;
 use crate::graphql::request::request;
-use crate::ids::{self, AuditEntryId, PatientId, UserId};
+use crate::ids::{self, AuditEntryId, PatientId, TypedId as _, UserId};
 use crate::pagination::PageRequest;
 
 /// What was done, seen, refused or denied. Needs `compliance.audit.read`.
@@ -131,6 +132,14 @@ impl From<Verified> for AuditVerification {
             fault: verified.fault.map(|fault| fault.to_string()),
         }
     }
+}
+
+/// The object with an id of this kind, for `node`; `None` when the kind is of another domain.
+pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
+    if prefix != AuditEntryId::PREFIX {
+        return None;
+    }
+    Some(service::audit_entry(ctx, AuditEntryId::from_uuid(id)).await.map(|row| Node::AuditEntry(row.into())))
 }
 
 #[derive(Debug, Default)]

@@ -1,13 +1,15 @@
 //! SQL of the audit log, read only.
 
 use diesel::pg::Pg;
-use diesel::prelude::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, SelectableHelper as _};
+use diesel::prelude::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use super::model::{AuditCursor, AuditFilter, AuditRow};
 use crate::db::schema::audit_log;
 use crate::error::Result;
-use crate::ids::FacilityId;
+use crate::ids::{AuditEntryId, FacilityId};
 use crate::pagination::PageRequest;
 
 /// Bounds in time leave whole months unread; patient and user have indexes that end in the time.
@@ -33,6 +35,15 @@ fn wanted(facility: FacilityId, filter: AuditFilter) -> audit_log::BoxedQuery<'s
         query = query.filter(audit_log::recorded_at.lt(to));
     }
     query
+}
+
+pub(super) async fn find(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: AuditEntryId,
+) -> Result<Option<AuditRow>> {
+    let found = audit_log::table.filter(audit_log::facility_id.eq(facility)).filter(audit_log::id.eq(id));
+    Ok(found.select(AuditRow::as_select()).first(&mut db).await.optional()?)
 }
 
 /// Newest first.

@@ -7,6 +7,7 @@ use super::{policy, repository};
 use crate::access::{RequestContext, Subject};
 use crate::audit::{self, Verified};
 use crate::error::{Error, Result};
+use crate::ids::AuditEntryId;
 use crate::pagination::{Page, PageRequest};
 
 /// A page of the log, newest first. That it was read is recorded in it.
@@ -18,12 +19,12 @@ pub async fn audit_log(
     filter: AuditFilter,
     page: PageRequest<AuditCursor>,
 ) -> Result<Page<AuditRow>> {
+    let read = ctx.read(&policy::AUDIT_READ).await?;
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to
     {
         return Err(Error::bad_input("`filter.to` must be after `filter.from`"));
     }
-    let read = ctx.read(&policy::AUDIT_READ).await?;
     let detail = json!({
         "user": filter.user,
         "action": filter.action.is_some(),
@@ -34,6 +35,17 @@ pub async fn audit_log(
     });
     ctx.note(&policy::AUDIT_READ, Subject { kind: None, id: None, patient: filter.patient }, detail);
     Ok(page.cut(repository::page(read.db()?, ctx.facility(), filter, page).await?))
+}
+
+/// One row of the log. That it was read is recorded in it.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none here; a denial, or a fault.
+pub async fn audit_entry(ctx: &RequestContext, id: AuditEntryId) -> Result<AuditRow> {
+    let read = ctx.read(&policy::AUDIT_READ).await?;
+    let row = repository::find(read.db()?, ctx.facility(), id).await?.ok_or(Error::NotFound)?;
+    ctx.note(&policy::AUDIT_READ, Subject { patient: row.patient_id, ..Subject::of(id) }, json!({}));
+    Ok(row)
 }
 
 /// How many rows [`audit_log`] would list.

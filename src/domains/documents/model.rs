@@ -1,5 +1,6 @@
 //! Rows, what is known of a document, and why an operation may be refused.
 
+use async_graphql::MaybeUndefined;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
 use diesel::pg::Pg;
@@ -318,9 +319,9 @@ pub struct UploadDocument {
 /// What [`super::service::update_document`] may change; `None` leaves it.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateDocument {
-    pub title: Option<Phi<String>>,
-    pub kind: Option<DocumentKind>,
-    pub document_date: Option<NaiveDate>,
+    pub title: MaybeUndefined<Phi<String>>,
+    pub kind: MaybeUndefined<DocumentKind>,
+    pub document_date: MaybeUndefined<NaiveDate>,
 }
 
 /// A note to be written.
@@ -337,10 +338,10 @@ pub struct CreateNote {
 /// What a draft may change; `None` leaves it.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateNote {
-    pub title: Option<Phi<String>>,
-    pub text: Option<Phi<String>>,
-    pub kind: Option<DocumentKind>,
-    pub document_date: Option<NaiveDate>,
+    pub title: MaybeUndefined<Phi<String>>,
+    pub text: MaybeUndefined<Phi<String>>,
+    pub kind: MaybeUndefined<DocumentKind>,
+    pub document_date: MaybeUndefined<NaiveDate>,
 }
 
 /// Which documents a list holds.

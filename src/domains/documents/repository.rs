@@ -18,7 +18,7 @@ use super::model::{
 use crate::db::schema::{document_patients, document_signatures, documents};
 use crate::db::sql;
 use crate::error::{Result, Stop, violated_constraint};
-use crate::ids::{DocumentId, FacilityId, PatientId, UserId};
+use crate::ids::{DocumentId, FacilityId, PatientId, SignatureId, UserId};
 use crate::pagination::PageRequest;
 
 /// What the actor may know of, beyond what the database's own policies say.
@@ -140,6 +140,21 @@ pub(super) async fn addenda_of(
 }
 
 /// Signatures, oldest first.
+/// The document a signature is on.
+pub(super) async fn signed_by(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: SignatureId,
+) -> Result<Option<DocumentId>> {
+    Ok(document_signatures::table
+        .filter(document_signatures::facility_id.eq(facility))
+        .filter(document_signatures::id.eq(id))
+        .select(document_signatures::document_id)
+        .first(&mut db)
+        .await
+        .optional()?)
+}
+
 pub(super) async fn signatures_of(
     mut db: &AsyncPgConnection,
     facility: FacilityId,

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use async_graphql::MaybeUndefined;
 use chrono::{Datelike as _, NaiveDate, TimeDelta};
 
-use super::model::{CreateNote, Refusal, UpdateDocument, UpdateNote, UploadDocument};
-use crate::error::{Refused, Stop};
+use super::model::{CreateNote, DocumentKind, Refusal, UpdateDocument, UpdateNote, UploadDocument};
+use crate::error::{Error, Refused, Stop};
 use crate::ids::PatientId;
 use crate::phi::Phi;
 
@@ -129,15 +130,28 @@ fn title_of(file_name: &Phi<String>) -> Phi<String> {
     })
 }
 
-/// Reads a change of a document.
-pub(super) fn update(changes: &UpdateDocument, today: NaiveDate) -> Result<UpdateDocument, Stop<Refusal>> {
-    let mut faults = Faults::default();
-    let title = changes.title.as_ref().map(|title| faults.title(title));
-    if let Some(date) = changes.document_date {
-        faults.date(date, today);
+/// A change of a document or a draft that has passed; what is absent stays.
+#[derive(Debug)]
+pub(super) struct Changes {
+    pub title: Option<Phi<String>>,
+    pub text: Option<Phi<String>>,
+    pub kind: Option<DocumentKind>,
+    pub document_date: Option<NaiveDate>,
+}
+
+/// Absent, or a value.
+fn given<T>(value: MaybeUndefined<T>) -> Result<Option<T>, Error> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Null => Err(Error::bad_input("title, text, kind and date of a document cannot be null")),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
     }
-    faults.into_result()?;
-    Ok(UpdateDocument { title, kind: changes.kind, document_date: changes.document_date })
+}
+
+/// Reads a change of a document.
+pub(super) fn update(changes: UpdateDocument, today: NaiveDate) -> Result<Changes, Stop<Refusal>> {
+    let UpdateDocument { title, kind, document_date } = changes;
+    note_update(UpdateNote { title, text: MaybeUndefined::Undefined, kind, document_date }, today)
 }
 
 /// A note that has passed.
@@ -164,15 +178,16 @@ pub(super) fn note(new: CreateNote, today: NaiveDate) -> Result<Note, Stop<Refus
 }
 
 /// Reads a change of a draft.
-pub(super) fn note_update(changes: &UpdateNote, today: NaiveDate) -> Result<UpdateNote, Stop<Refusal>> {
+pub(super) fn note_update(changes: UpdateNote, today: NaiveDate) -> Result<Changes, Stop<Refusal>> {
     let mut faults = Faults::default();
-    let title = changes.title.as_ref().map(|title| faults.title(title));
-    let text = changes.text.as_ref().map(|text| faults.text(text));
-    if let Some(date) = changes.document_date {
+    let title = given(changes.title)?.map(|title| faults.title(&title));
+    let text = given(changes.text)?.map(|text| faults.text(&text));
+    let (kind, document_date) = (given(changes.kind)?, given(changes.document_date)?);
+    if let Some(date) = document_date {
         faults.date(date, today);
     }
     faults.into_result()?;
-    Ok(UpdateNote { title, text, kind: changes.kind, document_date: changes.document_date })
+    Ok(Changes { title, text, kind, document_date })
 }
 
 /// Reads patients to link.

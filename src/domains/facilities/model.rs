@@ -309,12 +309,12 @@ pub struct FirstAdministrator {
 /// Changes to a facility. Absent leaves a value as it is, null clears it.
 #[derive(Debug, Clone, Default)]
 pub struct FacilityChanges {
-    pub name: Option<String>,
-    pub kind: Option<FacilityKind>,
+    pub name: MaybeUndefined<String>,
+    pub kind: MaybeUndefined<FacilityKind>,
     pub npi: MaybeUndefined<String>,
     pub address: MaybeUndefined<Address>,
     pub phone: MaybeUndefined<String>,
-    pub time_zone: Option<String>,
+    pub time_zone: MaybeUndefined<String>,
 }
 
 /// Changes to the settings. Absent leaves a value as it is, null puts the default back.

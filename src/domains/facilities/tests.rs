@@ -154,9 +154,9 @@ fn settings_are_stored_under_the_names_that_sql_reads() {
 fn an_update_changes_what_it_names_and_says_so() {
     let facility = facility();
     let changes = FacilityChanges {
-        name: Some("Lakeside Hospital".to_owned()),
+        name: MaybeUndefined::Value("Lakeside Hospital".to_owned()),
         npi: MaybeUndefined::Null,
-        time_zone: Some("America/New_York".to_owned()),
+        time_zone: MaybeUndefined::Value("America/New_York".to_owned()),
         ..FacilityChanges::default()
     };
     let (after, changed) = validation::changed_profile(&facility, changes).unwrap();

@@ -12,7 +12,7 @@ use super::model::{
 };
 use crate::access::Role;
 use crate::crypto::blind_index::normalise;
-use crate::error::{Refused, Stop};
+use crate::error::{Error, Refused, Stop};
 use crate::npi;
 use crate::phi::Phi;
 
@@ -214,6 +214,15 @@ fn patched<T: Clone>(change: MaybeUndefined<T>, before: Option<&T>) -> Option<T>
     }
 }
 
+/// Left as it is, or set; null cannot be.
+fn kept<T>(change: MaybeUndefined<T>, before: T, name: &'static str) -> Result<T, Error> {
+    match change {
+        MaybeUndefined::Undefined => Ok(before),
+        MaybeUndefined::Value(value) => Ok(value),
+        MaybeUndefined::Null => Err(Error::bad_input(format!("`{name}` cannot be null: leave it out to keep it"))),
+    }
+}
+
 /// A facility's profile with the changes made, and the names of what changed.
 pub(super) fn changed_profile(
     facility: &Facility,
@@ -223,12 +232,12 @@ pub(super) fn changed_profile(
     let before = &facility.profile;
     let mut faults = Faults::default();
     let after = faults.profile(Profile {
-        name: name.unwrap_or_else(|| before.name.clone()),
-        kind: kind.unwrap_or(before.kind),
+        name: kept(name, before.name.clone(), "name")?,
+        kind: kept(kind, before.kind, "kind")?,
         npi: patched(npi, before.npi.as_ref()),
         address: patched(address, before.address.as_ref()),
         phone: patched(phone, before.phone.as_ref()),
-        time_zone: time_zone.unwrap_or_else(|| before.time_zone.clone()),
+        time_zone: kept(time_zone, before.time_zone.clone(), "timeZone")?,
     });
     faults.into_result()?;
     let fields = [

@@ -8,6 +8,7 @@ use super::HashedPassword;
 use crate::access::PlatformRole;
 use crate::crypto::token::Token;
 use crate::db::schema::{refresh_tokens, user_sessions, user_totp, users};
+use crate::error::{Error, Result};
 use crate::ids::{FacilityId, SessionId, UserId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
@@ -231,8 +232,32 @@ pub struct SignIn {
 #[derive(Debug)]
 pub struct AnswerChallenge {
     pub challenge_token: Phi<String>,
-    pub proof: Proof,
+    pub proof: GivenProof,
     pub device: Option<String>,
+}
+
+/// A proof of the second factor as it was sent. Whether it is one is asked once the caller is known.
+#[derive(Debug, Clone, Default)]
+pub struct GivenProof {
+    pub code: Option<Phi<String>>,
+    pub recovery_code: Option<Phi<String>>,
+}
+
+impl GivenProof {
+    /// The input field a refusal is about.
+    pub(super) const fn field(&self) -> &'static [&'static str] {
+        if self.recovery_code.is_some() { &["input", "recoveryCode"] } else { &["input", "code"] }
+    }
+
+    /// # Errors
+    /// [`Error::BadInput`] unless it is exactly one of the two.
+    pub(super) fn read(self) -> Result<Proof> {
+        match (self.code, self.recovery_code) {
+            (Some(code), None) => Ok(Proof::Code(code)),
+            (None, Some(code)) => Ok(Proof::RecoveryCode(code)),
+            _ => Err(Error::bad_input("give either `code` or `recoveryCode`")),
+        }
+    }
 }
 
 /// Proof of the second factor.

@@ -2,11 +2,14 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::model::{JobRow, JobState, Refusal};
 use super::service;
+use crate::access::RequestContext;
 use crate::error::Result;
 use crate::graphql::connection::connection;
+use crate::graphql::node::Node;
 use crate::graphql::payload::{payload, user_error};
 use crate::graphql::request::{once, request};
 use crate::ids::{JobId, TypedId as _};
@@ -77,6 +80,14 @@ pub struct JobDiscardInput {
     pub id: JobId,
     /// Makes a repetition of this request do nothing more: 1 to 200 characters of your own, kept for 24 hours.
     pub idempotency_key: Option<String>,
+}
+
+/// The object with an id of this kind, for `node`; `None` when the kind is of another domain.
+pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
+    if prefix != JobId::PREFIX {
+        return None;
+    }
+    Some(service::job(ctx, JobId::from_uuid(id)).await.map(|row| Node::Job(row.into())))
 }
 
 #[derive(Debug, Default)]

@@ -39,6 +39,11 @@ pub(super) async fn count_dead(mut db: &AsyncPgConnection, facility: FacilityId)
         .await?)
 }
 
+pub(super) async fn find(mut db: &AsyncPgConnection, facility: FacilityId, id: JobId) -> Result<Option<JobRow>> {
+    let found = jobs::table.filter(jobs::facility_id.eq(facility)).filter(jobs::id.eq(id));
+    Ok(found.select(JobRow::as_select()).first(&mut db).await.optional()?)
+}
+
 /// The job, locked against workers until the transaction ends.
 pub(super) async fn lock(mut db: &AsyncPgConnection, facility: FacilityId, id: JobId) -> Result<Option<JobRow>> {
     Ok(jobs::table

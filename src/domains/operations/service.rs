@@ -22,6 +22,15 @@ fn reading(ctx: &RequestContext) -> &'static Action {
     here(ctx, &policy::JOBS_READ, &policy::PLATFORM_JOBS_READ)
 }
 
+/// One job.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none here: what was done is gone.
+pub async fn job(ctx: &RequestContext, id: JobId) -> Result<JobRow> {
+    let read = ctx.read(reading(ctx)).await?;
+    repository::find(read.db()?, ctx.facility(), id).await?.ok_or(Error::NotFound)
+}
+
 /// A page of dead jobs, the newest first.
 ///
 /// # Errors

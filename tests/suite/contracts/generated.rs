@@ -13,7 +13,7 @@ use async_graphql::parser::types::{
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Client, TestApp};
+use crate::harness::{Answer, Client, TestApp};
 
 /// What ids of a kind are taken from: the prefix, and the table they stand in.
 const TABLES: &[(&str, &str)] = &[
@@ -90,6 +90,9 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
     ("NoteCreateInput", "patientIds"),
     ("PatientCoverageAddInput", "subscriberName"),
     ("PatientRegisterInput", "acceptDuplicates"),
+    ("SignInChallengeInput", "code"),
+    ("TotpDisableInput", "code"),
+    ("RecoveryCodesRegenerateInput", "code"),
 ];
 
 /// How a mutation that makes something is called, in the order they depend on each other.
@@ -111,6 +114,13 @@ impl Root {
 /// The schema, by name.
 pub struct Api {
     types: BTreeMap<String, TypeDefinition>,
+}
+
+/// Whether the values of a call can be what they are to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    Fit,
+    Unfit,
 }
 
 /// Which ids a call is given: opaque ids by prefix.
@@ -238,14 +248,63 @@ impl Api {
 
     /// Variables of a call: what is required, what [`ALSO_GIVEN`] says, and the optional ids when asked for.
     pub fn variables(&self, root: &Root, ids: &Ids, all_ids: bool) -> Value {
+        self.filled(root, ids, all_ids, Fill::Fit)
+    }
+
+    /// The same with ids that exist and values that no rule of a domain lets pass.
+    pub fn unfit_variables(&self, root: &Root, ids: &Ids) -> Value {
+        self.filled(root, ids, false, Fill::Unfit)
+    }
+
+    fn filled(&self, root: &Root, ids: &Ids, all_ids: bool, fill: Fill) -> Value {
         let mut given = Map::new();
         for argument in &root.field.arguments {
             let argument = &argument.node;
             if required(argument) || (all_ids && base(&argument.ty.node) == "ID") {
-                given.insert(argument.name.node.to_string(), self.value(root.name(), argument, ids, all_ids));
+                given.insert(argument.name.node.to_string(), self.value(root.name(), argument, ids, all_ids, fill));
             }
         }
         Value::Object(given)
+    }
+
+    /// Whether the input of a field takes an idempotency key.
+    pub fn takes_key(&self, root: &Root) -> bool {
+        self.input_fields(root).iter().any(|field| field.name.node == "idempotencyKey")
+    }
+
+    fn input_fields(&self, root: &Root) -> Vec<InputValueDefinition> {
+        let input = root.field.arguments.iter().find(|argument| argument.node.name.node == "input");
+        let kind = input.and_then(|input| self.types.get(base(&input.node.ty.node))).map(|definition| &definition.kind);
+        match kind {
+            Some(TypeKind::InputObject(object)) => object.fields.iter().map(|field| field.node.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Calls a field by a client, asking for enough to tell whether it shows anything; with a small file where one
+    /// is taken.
+    pub async fn call(&self, client: &Client, root: &Root, variables: Value) -> Answer {
+        let document = Self::operation(root, &self.shallow(root), &variables);
+        match self.input_fields(root).iter().find(|field| base(&field.ty.node) == "Upload") {
+            Some(file) => {
+                client.run_with_file(&document, variables, &file.name.node, ("note.txt", b"Slept well.")).await
+            }
+            None => client.run(&document, variables).await,
+        }
+    }
+
+    /// Names of the object types that have an id of their own, and of those that are nodes.
+    pub fn identified(&self) -> (Vec<&str>, Vec<&str>) {
+        let objects = || {
+            self.types.iter().filter_map(|(name, definition)| match &definition.kind {
+                TypeKind::Object(object) => Some((name.as_str(), object)),
+                _ => None,
+            })
+        };
+        let id = |field: &FieldDefinition| field.name.node == "id" && field.ty.node.to_string() == "ID!";
+        let with_id = objects().filter(|(_, object)| object.fields.iter().any(|field| id(&field.node)));
+        let nodes = objects().filter(|(_, object)| object.implements.iter().any(|name| name.node == "Node"));
+        (with_id.map(|(name, _)| name).collect(), nodes.map(|(name, _)| name).collect())
     }
 
     /// Where ids stand in the variables of a call: paths and kinds.
@@ -276,10 +335,16 @@ impl Api {
         path.pop();
     }
 
-    fn value(&self, root: &str, input: &InputValueDefinition, ids: &Ids, all_ids: bool) -> Value {
+    fn value(&self, root: &str, input: &InputValueDefinition, ids: &Ids, all_ids: bool, fill: Fill) -> Value {
         let name = input.name.node.as_str();
         let ty = base(&input.ty.node);
         let one = match ty {
+            "String" if fill == Fill::Unfit => json!(""),
+            "Int" | "Float" if fill == Fill::Unfit => json!(-1),
+            "DateTime" if fill == Fill::Unfit => json!("2999-12-31T00:00:00Z"),
+            "NaiveDate" if fill == Fill::Unfit => json!("2999-12-31"),
+            // Sent as a part of its own.
+            "Upload" => Value::Null,
             "ID" => {
                 let kind = kind_of(root, name);
                 json!(ids.get(kind).unwrap_or_else(|| panic!("{root}({name}): no fixture of kind {kind}")))
@@ -297,7 +362,7 @@ impl Api {
                         let field = &field.node;
                         let also = ALSO_GIVEN.contains(&(ty, field.name.node.as_str()));
                         if required(field) || also || (all_ids && base(&field.ty.node) == "ID") {
-                            given.insert(field.name.node.to_string(), self.value(root, field, ids, all_ids));
+                            given.insert(field.name.node.to_string(), self.value(root, field, ids, all_ids, fill));
                         }
                     }
                     Value::Object(given)
@@ -392,6 +457,7 @@ impl World {
         // What is found only once it has been read.
         crate::harness::engines::provide_model().await;
         app.work().await;
+        Self::find(app, facility, &mut ids).await;
         Self { ids, maker }
     }
 

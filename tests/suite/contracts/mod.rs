@@ -1,12 +1,14 @@
 //! Rules that hold for everything, generated over the schema and the catalogue: what a later domain adds
 //! falls under them without being asked.
 
+mod access_matrix;
 mod audit_coverage;
 mod cancellation;
 mod catalog;
 mod generated;
 mod logs;
 mod migrations;
+mod node;
 mod phi_leaks;
 mod query_count;
 mod schema_rs;

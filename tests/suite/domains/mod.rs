@@ -3,6 +3,6 @@
 mod compliance;
 pub mod documents;
 mod facilities;
-mod identity;
+pub mod identity;
 mod operations;
 mod patients;

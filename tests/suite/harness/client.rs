@@ -60,6 +60,38 @@ impl Client {
         self.run_with(document, variables, HeaderMap::new()).await
     }
 
+    /// Runs an operation whose input has a file in the field of this name, as a multipart request.
+    pub async fn run_with_file(
+        &self,
+        document: &str,
+        mut variables: Value,
+        field: &str,
+        (file_name, content): (&str, &[u8]),
+    ) -> Answer {
+        const BOUNDARY: &str = "a-boundary-that-no-file-holds";
+        variables["input"][field] = Value::Null;
+        let operations = json!({ "query": document, "variables": variables }).to_string();
+        let map = json!({ "0": [format!("variables.input.{field}")] }).to_string();
+        let mut body = Vec::new();
+        for (name, text) in [("operations", operations.as_bytes()), ("map", map.as_bytes()), ("0", content)] {
+            let file = if name == "0" { format!("; filename=\"{file_name}\"") } else { String::new() };
+            let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(text);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        let response = self
+            .request(reqwest::Method::POST, "/graphql")
+            .header("accept", HeaderValue::from_static("application/graphql-response+json"))
+            .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        Answer::read(response).await
+    }
+
     /// Runs an operation with further headers.
     pub async fn run_with(&self, document: &str, variables: Value, headers: HeaderMap) -> Answer {
         let body = json!({ "query": document, "variables": variables });

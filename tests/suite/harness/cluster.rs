@@ -123,14 +123,12 @@ impl Cluster {
             server_url: self.url(&name, SERVER),
             owner_url: self.url(&name, OWNER),
             superuser_url: self.url(&name, "postgres"),
-            name,
         }
     }
 }
 
 /// Ways into one test's database.
 pub struct TestDatabase {
-    pub name: String,
     /// As the server logs in: owns nothing, bypasses nothing.
     pub server_url: String,
     pub owner_url: String,

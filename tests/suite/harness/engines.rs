@@ -1,5 +1,6 @@
 //! The model, loaded once for all tests that need it, and the program that reads files.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anamnesis::app::Engines;
@@ -13,7 +14,12 @@ use super::cluster;
 /// The local model, shared: loading it costs more than most tests.
 pub fn models() -> Models {
     static MODELS: OnceLock<Models> = OnceLock::new();
-    MODELS.get_or_init(|| Models::local(Places::from_environment().cache.0.join("models").join(LOCAL_MODEL))).clone()
+    MODELS.get_or_init(|| Models::local(model_dir())).clone()
+}
+
+/// Where the local model lies.
+pub fn model_dir() -> PathBuf {
+    Places::from_environment().cache.0.join("models").join(LOCAL_MODEL)
 }
 
 /// Fetches the model unless it is in the cache.

@@ -5,7 +5,6 @@ use chrono::NaiveDate;
 
 use super::upload::Upload;
 use crate::domains::documents::model::DocumentKind;
-use crate::error::{Error, Result};
 use crate::ids::{DocumentId, PatientId};
 
 /// A file to be kept.
@@ -155,13 +154,4 @@ pub struct NoteAddendumInput {
     pub text: String,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
-}
-
-/// A patch of something that cannot be taken away: absent leaves it, null is an error.
-pub(super) fn patch<T>(value: MaybeUndefined<T>) -> Result<Option<T>> {
-    match value {
-        MaybeUndefined::Undefined => Ok(None),
-        MaybeUndefined::Null => Err(Error::bad_input("title, text, kind and date of a document cannot be null")),
-        MaybeUndefined::Value(value) => Ok(Some(value)),
-    }
 }

@@ -2,11 +2,13 @@
 
 mod inputs;
 mod mutation;
+mod node;
 mod query;
 mod types;
 mod upload;
 
 pub use mutation::DocumentsMutation;
+pub use node::node;
 pub use query::DocumentsQuery;
-pub use types::{Document, DocumentConnection, documents_of_patient};
+pub use types::{Document, DocumentConnection, DocumentSignature, documents_of_patient};
 pub use upload::{NamedFile, StagedFiles, Upload};

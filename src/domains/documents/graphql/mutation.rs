@@ -4,7 +4,7 @@ use async_graphql::{Context, Object};
 
 use super::inputs::{
     DocumentLinkPatientsInput, DocumentRetryInput, DocumentUnlinkPatientInput, DocumentUpdateInput,
-    DocumentUploadInput, NoteAddendumInput, NoteCreateInput, NoteFinalizeInput, NoteSignInput, NoteUpdateInput, patch,
+    DocumentUploadInput, NoteAddendumInput, NoteCreateInput, NoteFinalizeInput, NoteSignInput, NoteUpdateInput,
 };
 use super::types::{Document, DocumentUserError};
 use crate::domains::documents::model::{CreateNote, UpdateDocument, UpdateNote, UploadDocument};
@@ -74,11 +74,7 @@ impl DocumentsMutation {
     ) -> Result<DocumentPayload> {
         let DocumentUpdateInput { id, expected_version, title, kind, document_date, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
-        let changes = UpdateDocument {
-            title: patch(title)?.map(Phi::new),
-            kind: patch(kind)?,
-            document_date: patch(document_date)?,
-        };
+        let changes = UpdateDocument { title: title.map_value(Phi::new), kind, document_date };
         document(ctx, service::update_document(request(ctx)?, id, expected_version, changes, once).await).await
     }
 
@@ -135,12 +131,8 @@ impl DocumentsMutation {
     ) -> Result<NotePayload> {
         let NoteUpdateInput { id, expected_version, title, text, kind, document_date, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
-        let changes = UpdateNote {
-            title: patch(title)?.map(Phi::new),
-            text: patch(text)?.map(Phi::new),
-            kind: patch(kind)?,
-            document_date: patch(document_date)?,
-        };
+        let (title, text) = (title.map_value(Phi::new), text.map_value(Phi::new));
+        let changes = UpdateNote { title, text, kind, document_date };
         note(ctx, service::update_note(request(ctx)?, id, expected_version, changes, once).await).await
     }
 

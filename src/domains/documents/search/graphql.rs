@@ -73,7 +73,7 @@ pub struct DocumentPassage {
     pub start_char: i32,
     /// The character after its last.
     pub end_char: i32,
-    /// Words of the passage that the query has too, in any grammatical form.
+    /// Words of the passage that the query has too, in any grammatical form; none where nothing was searched for.
     pub highlights: Vec<DocumentHighlight>,
 }
 
@@ -93,6 +93,20 @@ impl From<Stretch> for DocumentHighlight {
     }
 }
 
+impl From<Hit> for DocumentPassage {
+    fn from(hit: Hit) -> Self {
+        Self {
+            id: hit.chunk,
+            text: hit.text.into_revealed(),
+            page: hit.page,
+            position: hit.position,
+            start_char: hit.start_char,
+            end_char: hit.end_char,
+            highlights: hit.highlights.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
 impl From<Hit> for DocumentSearchEdge {
     fn from(hit: Hit) -> Self {
         Self {
@@ -102,15 +116,7 @@ impl From<Hit> for DocumentSearchEdge {
                 semantic_rank: hit.semantic_rank,
                 lexical_rank: hit.lexical_rank,
                 document_id: hit.document,
-                passage: DocumentPassage {
-                    id: hit.chunk,
-                    text: hit.text.into_revealed(),
-                    page: hit.page,
-                    position: hit.position,
-                    start_char: hit.start_char,
-                    end_char: hit.end_char,
-                    highlights: hit.highlights.into_iter().map(Into::into).collect(),
-                },
+                passage: hit.into(),
             },
         }
     }

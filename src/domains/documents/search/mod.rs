@@ -11,6 +11,7 @@ mod fusion;
 pub mod graphql;
 mod highlight;
 pub mod model;
+pub mod passage;
 mod repository;
 pub mod service;
 

@@ -26,8 +26,8 @@ pub const MAX_QUERY_CHARS: usize = 1000;
 /// [`Error::BadInput`] for an empty or too long query or a cursor of another search; [`Error::Unavailable`] when the
 /// model cannot be asked; a denial, or a fault.
 pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<ChunkId>) -> Result<Page<Hit>> {
-    let query = normalised(&search.query)?;
     let read = ctx.read(&policy::SEARCH).await?;
+    let query = normalised(&search.query)?;
     let kinds: Vec<&'static str> = policy::readable_kinds(&read)
         .iter()
         .filter(|kind| search.kinds.is_empty() || search.kinds.contains(kind))

@@ -20,10 +20,10 @@ pub async fn link_patients(
     patients: Vec<PatientId>,
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
-    let patients = validation::patients(patients)?;
     ctx.write(&policy::LINK)
         .once(once)
         .run(|tx| async move {
+            let patients = validation::patients(patients)?;
             changeable(&tx, id).await?;
             touch(&tx, id, expected_version).await?;
             link_new(&tx, id, &patients).await?;

@@ -13,8 +13,8 @@ pub use content::{Download, download_link, open_content};
 pub use links::{link_patients, unlink_patient};
 pub use notes::{add_to_note, create_note, finalize_note, update_note};
 pub use read::{
-    addenda_of, count_documents, document, documents_by_ids, documents_of_patients, list_documents, signatures_of,
-    texts_of,
+    addenda_of, count_documents, document, documents_by_ids, documents_of_patients, list_documents, signature,
+    signatures_of, texts_of,
 };
 pub use sign::sign_note;
 pub use sweep::sweep_orphans;

@@ -1,5 +1,6 @@
 //! Writing notes: draft, final, and what is added to a signed one.
 
+use async_graphql::MaybeUndefined;
 use sha2::{Digest as _, Sha256};
 
 use super::upload::audit_for;
@@ -26,10 +27,10 @@ pub async fn create_note(
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
     let kind = new.kind;
-    let note = validation::note(new, ctx.now().date_naive())?;
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
         .run(|tx| async move {
+            let note = validation::note(new, tx.ctx().now().date_naive())?;
             let id: DocumentId = new_id();
             let row = draft(&tx, id, kind, &note.title, &note.text, note.document_date, None).await?;
             repository::insert(tx.db()?, row).await?;
@@ -51,10 +52,10 @@ pub async fn update_note(
     changes: UpdateNote,
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
-    let changes = validation::note_update(&changes, ctx.now().date_naive())?;
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
         .run(|tx| async move {
+            let changes = validation::note_update(changes, tx.ctx().now().date_naive())?;
             let row = a_draft(&tx, id).await?;
             if let Some(kind) = changes.kind {
                 policy::require_kind(&tx, kind)?;
@@ -123,12 +124,14 @@ pub async fn add_to_note(
     text: Phi<String>,
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
-    let today = ctx.now().date_naive();
-    let checked = validation::note_update(&UpdateNote { title, text: Some(text), ..UpdateNote::default() }, today)?;
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
         .run(|tx| async move {
             let ctx = tx.ctx();
+            let today = ctx.now().date_naive();
+            let title = title.map_or(MaybeUndefined::Undefined, MaybeUndefined::Value);
+            let given = UpdateNote { title, text: MaybeUndefined::Value(text), ..UpdateNote::default() };
+            let checked = validation::note_update(given, today)?;
             let keys = tx.keys().await?;
             let found = repository::find_by_id(tx.db()?, sight(ctx, &tx), note).await?.ok_or(Error::NotFound)?;
             if found.note_state != Some(NoteState::Signed) {

@@ -8,7 +8,7 @@ use crate::domains::documents::model::{CheckedSignature, Document, DocumentFilte
 use crate::domains::documents::signing::{NoteContent, is_valid};
 use crate::domains::documents::{policy, repository, sealing};
 use crate::error::{Error, Result};
-use crate::ids::{DocumentId, PatientId};
+use crate::ids::{DocumentId, PatientId, SignatureId};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
 
@@ -114,6 +114,16 @@ pub async fn addenda_of(ctx: &RequestContext, ids: &[DocumentId]) -> Result<Vec<
     let rows = repository::addenda_of(read.db()?, sight(ctx, &read), ids).await?;
     let keys = read.keys().await?;
     rows.into_iter().map(|row: DocumentRow| sealing::open_document(ctx, &keys, row)).collect()
+}
+
+/// One signature, checked like all of its note.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none on a document the caller may know of.
+pub async fn signature(ctx: &RequestContext, id: SignatureId) -> Result<CheckedSignature> {
+    let read = ctx.read(&policy::READ).await?;
+    let note = repository::signed_by(read.db()?, ctx.facility(), id).await?.ok_or(Error::NotFound)?;
+    signatures_of(ctx, &[note]).await?.into_iter().find(|checked| checked.row.id == id).ok_or(Error::NotFound)
 }
 
 /// Signatures on documents the caller may know of, oldest first, each checked against the note as it is now.

@@ -20,10 +20,10 @@ pub async fn update_document(
     changes: UpdateDocument,
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
-    let changes = validation::update(&changes, ctx.now().date_naive())?;
     ctx.write(&policy::UPDATE)
         .once(once)
         .run(|tx| async move {
+            let changes = validation::update(changes, tx.ctx().now().date_naive())?;
             let row = changeable(&tx, id).await?;
             if let Some(kind) = changes.kind {
                 policy::require_kind(&tx, kind)?;

@@ -89,11 +89,7 @@ pub async fn upload_document(
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
     let kind = new.kind;
-    let upload = validation::upload(new, ctx.now().date_naive())?;
     let Staged { id, stored } = staged;
-    if stored.file.size_bytes == 0 {
-        return Err(Stop::refuse(Refusal::EmptyFile, &["input", "file"], "the file is empty"));
-    }
     let mime_type = sniff(&stored.prefix).mime();
     // From here on the row may commit though we never hear of it: only a clear no removes the file, anything else
     // leaves it to the sweep, which looks for the row.
@@ -105,6 +101,10 @@ pub async fn upload_document(
         .run(|tx| async move {
             policy::require_kind(&tx, kind)?;
             let ctx = tx.ctx();
+            let upload = validation::upload(new, ctx.now().date_naive())?;
+            if row_file.size_bytes == 0 {
+                return Err(Stop::refuse(Refusal::EmptyFile, &["input", "file"], "the file is empty"));
+            }
             let keys = tx.keys().await?;
             let row = NewDocument {
                 facility_id: ctx.facility(),

@@ -8,7 +8,6 @@ use crate::domains::facilities::model::{
     FirstAdministrator, InviteMember, MemberRemovalReason, MemberSuspensionReason, Profile, RoleGrant, Settings,
     SettingsChanges,
 };
-use crate::error::{Error, Result};
 use crate::ids::{FacilityId, InvitationId, MemberId, MemberRoleId};
 use crate::phi::Phi;
 
@@ -250,15 +249,6 @@ pub struct MemberRoleRevokeInput {
     pub idempotency_key: Option<String>,
 }
 
-/// Absent, or a value; null cannot be.
-fn required<T>(value: MaybeUndefined<T>, name: &'static str) -> Result<Option<T>> {
-    match value {
-        MaybeUndefined::Undefined => Ok(None),
-        MaybeUndefined::Value(value) => Ok(Some(value)),
-        MaybeUndefined::Null => Err(Error::bad_input(format!("`{name}` cannot be null: leave it out to keep it"))),
-    }
-}
-
 impl From<FacilityCreateInput> for CreateFacility {
     fn from(input: FacilityCreateInput) -> Self {
         let FacilityCreateInput {
@@ -290,20 +280,11 @@ impl From<FacilityAddressInput> for model::Address {
     }
 }
 
-impl TryFrom<FacilityUpdateInput> for FacilityChanges {
-    type Error = Error;
-
-    fn try_from(input: FacilityUpdateInput) -> Result<Self> {
+impl From<FacilityUpdateInput> for FacilityChanges {
+    fn from(input: FacilityUpdateInput) -> Self {
         let FacilityUpdateInput { expected_version: _, name, kind, npi, address, phone, time_zone, idempotency_key: _ } =
             input;
-        Ok(Self {
-            name: required(name, "name")?,
-            kind: required(kind, "kind")?,
-            npi,
-            address: address.map_value(Into::into),
-            phone,
-            time_zone: required(time_zone, "timeZone")?,
-        })
+        Self { name, kind, npi, address: address.map_value(Into::into), phone, time_zone }
     }
 }
 

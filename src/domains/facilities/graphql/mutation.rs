@@ -133,7 +133,7 @@ impl FacilitiesMutation {
         let request = request(ctx)?;
         let once = once(ctx, input.idempotency_key.clone())?;
         let expected_version = input.expected_version;
-        let changes = FacilityChanges::try_from(input)?;
+        let changes = FacilityChanges::from(input);
         chosen(request, service::update_facility(request, expected_version, changes, once).await).await
     }
 

@@ -69,7 +69,7 @@ pub async fn accept_invitation(ctx: &RequestContext, answer: AcceptInvitation) -
     let found = found?;
     // Hashing a password takes long: it is done before anything is locked, and only where it will be used.
     let account = match found {
-        Some(found) if found.wants_account && ctx.user().is_err() => Some(prepare(ctx, found, answer).await?),
+        Some(found) if found.wants_account && ctx.user().is_err() => Some(prepare(ctx, found, answer).await),
         _ => None,
     };
     choice::outside(ctx)
@@ -118,10 +118,15 @@ async fn invited_address(facility: &RequestContext, id: InvitationId) -> Result<
     sealing::open_email(&*read.keys().await?, id, &row.email_ciphertext)
 }
 
-async fn join_by_invitation(tx: &Tx, found: Found, account: Option<NewAccount>) -> Result<Accepted, Stop<Refusal>> {
+async fn join_by_invitation(
+    tx: &Tx,
+    found: Found,
+    account: Option<Result<NewAccount, Stop<Refusal>>>,
+) -> Result<Accepted, Stop<Refusal>> {
     let (ctx, Found { facility, invitation: id, .. }) = (tx.ctx(), found);
     let entered = tx.enter(facility).await?;
     tx.audit_in(entered, Subject::of(id), json!({}));
+    let account = account.transpose()?;
     repository::facilities::lock(tx.db()?, facility).await?;
     let row = repository::invitations::find_for_update(tx.db()?, facility, id).await?.ok_or_else(invalid)?;
     still_open(&row, ctx.now())?;
@@ -164,9 +169,9 @@ pub async fn add_member(
     roles: Vec<RoleGrant>,
     title: Option<String>,
 ) -> Result<MemberId, Stop<Refusal>> {
-    let (roles, title) = (validation::roles(roles)?, validation::title(title)?);
     ctx.write(&policy::MEMBER_ADD)
         .run(|tx| async move {
+            let (roles, title) = (validation::roles(roles)?, validation::title(title)?);
             let facility = tx.ctx().facility();
             repository::facilities::lock(tx.db()?, facility).await?;
             let member = join(&tx, facility, NewcomerRow { user, roles, title, invited_by: None }).await?;

@@ -77,19 +77,21 @@ fn bound_to(ctx: &RequestContext, facility: FacilityId) -> RequestContext {
 /// # Errors
 /// Refused when there is no such membership, or it cannot be used now.
 pub async fn select_facility(ctx: &RequestContext, facility: Option<FacilityId>) -> Result<AccessToken, Stop<Refusal>> {
-    ctx.user()?;
+    ctx.user_for(&policy::SELECT)?;
     let chosen = facility.unwrap_or(FacilityId::PLATFORM);
     // Its connection back first: the choice takes one of its own.
     ctx.finish().await?;
     let outside = outside(ctx);
     if let Some(facility) = facility {
-        let offered = memberships(&outside).await?;
+        let offered = memberships(&outside).await;
+        // Before the answer is looked at: a denial is on record too.
+        outside.finish().await?;
+        let offered = offered?;
         let membership = offered.iter().find(|membership| membership.facility.id == facility);
         if let Some((code, message)) = refusal(membership) {
             return refuse(&outside, facility, code, message).await;
         }
     }
-    outside.finish().await?;
     bound_to(ctx, chosen)
         .write(&policy::SELECT)
         .run(|tx| async move {

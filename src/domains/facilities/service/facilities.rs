@@ -81,10 +81,10 @@ pub async fn create_facility(
     new: CreateFacility,
     once: Option<Once>,
 ) -> Result<FacilityId, Stop<Refusal>> {
-    let validation::Creation { profile, settings, invited } = validation::creation(new)?;
     ctx.write(&policy::CREATE)
         .once(once)
         .run(|tx| async move {
+            let validation::Creation { profile, settings, invited } = validation::creation(new)?;
             let ctx = tx.ctx();
             let id: FacilityId = new_id();
             let row = NewFacility {

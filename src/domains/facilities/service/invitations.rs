@@ -69,10 +69,10 @@ pub async fn invite_member(
     invite: InviteMember,
     once: Option<Once>,
 ) -> Result<InvitationId, Stop<Refusal>> {
-    let invite = validation::invitation(invite)?;
     ctx.write(&policy::INVITE)
         .once(once)
         .run(|tx| async move {
+            let invite = validation::invitation(invite)?;
             let (ctx, facility) = (tx.ctx(), tx.ctx().facility());
             let index = identity::service::email_index(ctx, &invite.email);
             not_a_member(&tx, facility, index).await?;

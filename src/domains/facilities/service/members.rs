@@ -12,7 +12,7 @@ use crate::domains::facilities::model::{
 use crate::domains::facilities::{policy, repository, validation};
 use crate::domains::identity;
 use crate::error::{Error, Result, Stop};
-use crate::ids::{MemberId, UserId};
+use crate::ids::{MemberId, MemberRoleId, UserId};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
 
@@ -116,6 +116,15 @@ pub async fn roles_of(ctx: &RequestContext, members: &[MemberId]) -> Result<Vec<
     repository::roles::of_members(read.db()?, ctx.facility(), members).await
 }
 
+/// One role of a member.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn role(ctx: &RequestContext, id: MemberRoleId) -> Result<MemberRole> {
+    let read = ctx.read(&policy::MEMBERS_READ).await?;
+    repository::roles::find(read.db()?, ctx.facility(), id).await?.ok_or(Error::NotFound)
+}
+
 /// Departments of the facility, by name.
 ///
 /// # Errors
@@ -144,15 +153,15 @@ pub async fn update_member(
     title: MaybeUndefined<String>,
     once: Option<Once>,
 ) -> Result<MemberId, Stop<Refusal>> {
-    let title = match title {
-        MaybeUndefined::Value(title) => {
-            validation::title(Some(title))?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
-        }
-        absent => absent,
-    };
     ctx.write(&policy::MEMBER_UPDATE)
         .once(once)
         .run(|tx| async move {
+            let title = match title {
+                MaybeUndefined::Value(title) => {
+                    validation::title(Some(title))?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
+                }
+                absent => absent,
+            };
             let (ctx, facility) = (tx.ctx(), tx.ctx().facility());
             acts_still(&tx, &lock_administrators(&tx).await?)?;
             let member = member_to_change(&tx, id).await?;

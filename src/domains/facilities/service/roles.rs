@@ -21,10 +21,10 @@ pub async fn set_roles(
     roles: Vec<RoleGrant>,
     once: Option<Once>,
 ) -> Result<MemberId, Stop<Refusal>> {
-    let wanted = validation::roles(roles)?;
     ctx.write(&policy::ROLES_SET)
         .once(once)
         .run(|tx| async move {
+            let wanted = validation::roles(roles)?;
             let facility = tx.ctx().facility();
             let administrators = lock_administrators(&tx).await?;
             let member = open_for_roles(&tx, id).await?;
@@ -69,10 +69,10 @@ pub async fn grant_role(
     grant: RoleGrant,
     once: Option<Once>,
 ) -> Result<MemberId, Stop<Refusal>> {
-    let grant = validation::role(grant)?;
     ctx.write(&policy::ROLE_GRANT)
         .once(once)
         .run(|tx| async move {
+            let grant = validation::role(grant)?;
             let facility = tx.ctx().facility();
             acts_still(&tx, &lock_administrators(&tx).await?)?;
             open_for_roles(&tx, id).await?;

@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 
 use super::types::AuthTokens;
 use crate::domains::identity::model::{AccessToken, Tokens};
+use crate::domains::identity::policy;
 use crate::error::{Error, Result};
+use crate::graphql::request::request;
 use crate::phi::Phi;
 
 /// Holds the access token.
@@ -37,9 +39,12 @@ impl Cookies {
     }
 }
 
-/// Refuses to set cookies for a request that another site's page could have sent.
+/// Refuses to set cookies for a request that another site's page could have sent; on record as a denied sign-in.
 pub(super) fn require(ctx: &Context<'_>) -> Result<()> {
-    if Cookies::of(ctx).allowed { Ok(()) } else { Err(Error::Forbidden("csrf")) }
+    if Cookies::of(ctx).allowed {
+        return Ok(());
+    }
+    Err(request(ctx)?.denied(&policy::SIGN_IN, Error::Forbidden("csrf")))
 }
 
 fn set(ctx: &Context<'_>, name: &str, value: &str, seconds: i64) {

@@ -2,8 +2,7 @@
 
 use async_graphql::{InputObject, MaybeUndefined};
 
-use crate::domains::identity::model::{AnswerChallenge, Proof, SignIn, UpdateUser};
-use crate::error::{Error, Result};
+use crate::domains::identity::model::{AnswerChallenge, GivenProof, SignIn, UpdateUser};
 use crate::ids::SessionId;
 use crate::phi::Phi;
 
@@ -156,13 +155,9 @@ pub struct UserUpdateInput {
     pub idempotency_key: Option<String>,
 }
 
-/// Either a code or a recovery code.
-pub(super) fn proof(code: Option<String>, recovery_code: Option<String>) -> Result<Proof> {
-    match (code, recovery_code) {
-        (Some(code), None) => Ok(Proof::Code(Phi::new(code))),
-        (None, Some(code)) => Ok(Proof::RecoveryCode(Phi::new(code))),
-        _ => Err(Error::bad_input("give either `code` or `recoveryCode`")),
-    }
+/// What was given as proof of the second factor.
+pub(super) fn proof(code: Option<String>, recovery_code: Option<String>) -> GivenProof {
+    GivenProof { code: code.map(Phi::new), recovery_code: recovery_code.map(Phi::new) }
 }
 
 impl From<SignInInput> for SignIn {
@@ -172,12 +167,10 @@ impl From<SignInInput> for SignIn {
     }
 }
 
-impl TryFrom<SignInChallengeInput> for AnswerChallenge {
-    type Error = Error;
-
-    fn try_from(input: SignInChallengeInput) -> Result<Self> {
+impl From<SignInChallengeInput> for AnswerChallenge {
+    fn from(input: SignInChallengeInput) -> Self {
         let SignInChallengeInput { challenge_token, code, recovery_code, device, cookie: _ } = input;
-        Ok(Self { challenge_token: Phi::new(challenge_token), proof: proof(code, recovery_code)?, device })
+        Self { challenge_token: Phi::new(challenge_token), proof: proof(code, recovery_code), device }
     }
 }
 

@@ -3,6 +3,7 @@
 mod cookies;
 mod inputs;
 mod mutation;
+mod node;
 mod query;
 mod types;
 
@@ -13,6 +14,7 @@ pub use mutation::{
     SignInPayload, SignOutPayload, TokenRefreshPayload, TotpConfirmPayload, TotpDisablePayload, TotpEnrollPayload,
     UserUpdatePayload, deliver_access_token,
 };
+pub use node::node;
 pub use query::IdentityQuery;
 pub use types::{
     AuthTokens, IdentityErrorCode, IdentityUserError, TotpEnrolment, User, UserSession, UserSessionConnection,

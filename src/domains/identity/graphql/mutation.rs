@@ -189,7 +189,7 @@ impl IdentityMutation {
         if in_cookies {
             cookies::require(ctx)?;
         }
-        match service::answer_challenge(request, input.try_into()?).await {
+        match service::answer_challenge(request, input.into()).await {
             Ok(tokens) => Ok(SignInChallengePayload::done(cookies::deliver(ctx, tokens, in_cookies, request.now()))),
             Err(stop) => SignInChallengePayload::refused(stop),
         }
@@ -338,7 +338,7 @@ impl IdentityMutation {
     ) -> Result<TotpDisablePayload> {
         let request = request(ctx)?;
         let once = once(ctx, input.idempotency_key)?;
-        let proof = proof(input.code, input.recovery_code)?;
+        let proof = proof(input.code, input.recovery_code);
         match service::disable_second_factor(request, &Phi::new(input.password), proof, once).await {
             Ok(id) => Ok(TotpDisablePayload::done(service::user(request, id).await?.into())),
             Err(stop) => TotpDisablePayload::refused(stop),
@@ -352,7 +352,7 @@ impl IdentityMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The password and a code.")] input: RecoveryCodesRegenerateInput,
     ) -> Result<RecoveryCodesRegeneratePayload> {
-        let proof = proof(input.code, input.recovery_code)?;
+        let proof = proof(input.code, input.recovery_code);
         match service::renew_recovery_codes(request(ctx)?, &Phi::new(input.password), proof).await {
             Ok(codes) => Ok(RecoveryCodesRegeneratePayload::done(shown(&codes))),
             Err(stop) => RecoveryCodesRegeneratePayload::refused(stop),

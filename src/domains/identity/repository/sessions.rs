@@ -35,6 +35,23 @@ pub(in crate::domains::identity) async fn find(
     Ok(user_sessions::table.find(id).select(UserSession::as_select()).first(&mut db).await.optional()?)
 }
 
+/// One of those that [`list_page`] lists.
+pub(in crate::domains::identity) async fn find_running(
+    mut db: &AsyncPgConnection,
+    user: UserId,
+    id: SessionId,
+    now: DateTime<Utc>,
+    idle_since: DateTime<Utc>,
+) -> Result<Option<UserSession>> {
+    let running = user_sessions::table
+        .find(id)
+        .filter(user_sessions::user_id.eq(user))
+        .filter(user_sessions::revoked_at.is_null())
+        .filter(user_sessions::expires_at.gt(now))
+        .filter(user_sessions::last_refreshed_at.gt(idle_since));
+    Ok(running.select(UserSession::as_select()).first(&mut db).await.optional()?)
+}
+
 /// Sessions of a user that still run: not ended, not run out, refreshed since `idle_since`. Newest first.
 pub(in crate::domains::identity) async fn list_page(
     mut db: &AsyncPgConnection,

@@ -58,8 +58,8 @@ pub async fn users_by_ids(ctx: &RequestContext, ids: &[UserId]) -> Result<Vec<Us
 /// # Errors
 /// [`Error::Unauthenticated`] when nobody is.
 pub async fn viewer(ctx: &RequestContext) -> Result<Viewer> {
-    let Actor::User { user: id, session } = ctx.parts().actor else { return Err(Error::Unauthenticated) };
     let read = ctx.read(&policy::VIEWER).await?;
+    let Actor::User { user: id, session } = ctx.parts().actor else { return Err(Error::Unauthenticated) };
     let db = read.db()?;
     let (row, platform_roles, session, second_factor, recovery_codes_left) = try_join!(
         accounts::find(db, id),
@@ -88,12 +88,11 @@ pub async fn update_user(
     update: UpdateUser,
     once: Option<Once>,
 ) -> Result<UserId, Stop<Refusal>> {
-    let id = ctx.user()?;
-    let expected_version = update.expected_version;
-    let changes = validation::changes(update)?;
     ctx.write(&policy::USER_UPDATE)
         .once(once)
         .run(|tx| async move {
+            let (id, expected_version) = (tx.ctx().user()?, update.expected_version);
+            let changes = validation::changes(update)?;
             let names = changes.names();
             let keys = tx.platform_keys().await?;
             let sealed = UserChanges {

@@ -167,13 +167,13 @@ pub(super) struct Reauthentication {
 impl Reauthentication {
     /// Checks the password, with no connection held meanwhile.
     pub(super) async fn begin(ctx: &RequestContext, action: &'static Action, password: &Phi<String>) -> Result<Self> {
-        let user = ctx.user()?;
-        let (account, guard, blocked) = {
+        let (user, account, guard, blocked) = {
             let read = ctx.read(action).await?;
+            let user = ctx.user()?;
             let account = accounts::credentials(read.db()?, user).await?.ok_or(Error::Unauthenticated)?;
             let guard = Guard::of_account(account.email_index);
             let blocked = guard.blocked_for(ctx, read.db()?).await?;
-            (account, guard, blocked)
+            (user, account, guard, blocked)
         };
         ctx.finish().await?;
         let right = match blocked {

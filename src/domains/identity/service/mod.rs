@@ -17,6 +17,6 @@ pub use passwords::{change_password, prepare_password, request_password_reset, r
 pub use second_factor::{confirm_second_factor, disable_second_factor, enrol_second_factor, renew_recovery_codes};
 pub use sessions::{
     access_token, count_sessions, list_sessions, refresh, remember_facility, revoke_other_sessions, revoke_session,
-    sign_out,
+    session, sign_out,
 };
 pub use sign_in::{answer_challenge, sign_in};

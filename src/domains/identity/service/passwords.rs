@@ -47,18 +47,19 @@ pub async fn change_password(
     new: &Phi<String>,
     once: Option<Once>,
 ) -> Result<UserId, Stop<Refusal>> {
-    let Actor::User { user, session } = ctx.parts().actor else { return Err(Error::Unauthenticated.into()) };
-    let owner = {
+    let (user, session, owner) = {
         let read = ctx.read(&policy::PASSWORD_CHANGE).await?;
+        let Actor::User { user, session } = ctx.parts().actor else { return Err(Error::Unauthenticated.into()) };
         let row = accounts::find(read.db()?, user).await?.ok_or(Error::Unauthenticated)?;
-        sealing::open_owner(&*read.platform_keys().await?, &row)?
+        (user, session, sealing::open_owner(&*read.platform_keys().await?, &row)?)
     };
-    validation::password("newPassword", new, &[&owner.email, &owner.display_name])?;
-    if new == current {
-        return Err(Stop::refuse(Refusal::WeakPassword, &["input", "newPassword"], "is the password you have"));
-    }
+    let fit = if new == current {
+        Err(Stop::refuse(Refusal::WeakPassword, &["input", "newPassword"], "is the password you have"))
+    } else {
+        validation::password("newPassword", new, &[&owner.email, &owner.display_name])
+    };
     let again = Reauthentication::begin(ctx, &policy::PASSWORD_CHANGE, current).await?;
-    let hashed = if again.is_right() { Some(ctx.app().passwords.hash(new).await?) } else { None };
+    let hashed = if fit.is_ok() && again.is_right() { Some(ctx.app().passwords.hash(new).await?) } else { None };
     let outcome: Result<(), Denied> = ctx
         .write(&policy::PASSWORD_CHANGE)
         .once(once)
@@ -67,6 +68,8 @@ pub async fn change_password(
                 Ok(held) => held,
                 Err(denied) => return Ok(Err(denied)),
             };
+            // Said to whoever has the present password, and to nobody else.
+            fit?;
             held.passed().await?;
             let hashed = hashed.ok_or_else(|| Error::internal("a right password without a new hash"))?;
             let (db, now) = (tx.db()?, tx.ctx().now());
@@ -129,7 +132,7 @@ pub async fn reset_password(ctx: &RequestContext, token: &Phi<String>, new: &Phi
     // The read ended and let go: no connection is held while the password is hashed.
     ctx.finish().await?;
     let hashed = match owner {
-        Some(owner) => Some(prepare_password(ctx, "newPassword", new, &owner.email, &owner.display_name).await?),
+        Some(owner) => Some(prepare_password(ctx, "newPassword", new, &owner.email, &owner.display_name).await),
         None => None,
     };
     ctx.write(&policy::PASSWORD_RESET).run(|tx| async move { set_anew(tx, hash, hashed).await }).await
@@ -145,12 +148,16 @@ async fn owner_of_reset(ctx: &RequestContext, hash: &TokenHash) -> Result<Option
     Ok(Some(sealing::open_owner(&*read.platform_keys().await?, &row)?))
 }
 
-async fn set_anew(tx: Tx, hash: TokenHash, hashed: Option<HashedPassword>) -> Result<(), Stop<Refusal>> {
+async fn set_anew(
+    tx: Tx,
+    hash: TokenHash,
+    hashed: Option<Result<HashedPassword, Stop<Refusal>>>,
+) -> Result<(), Stop<Refusal>> {
     let spent = || {
         Stop::refuse(Refusal::InvalidToken, &["input", "token"], "the link has expired or was used; ask for a new one")
     };
     let (db, now) = (tx.db()?, tx.ctx().now());
-    let hashed = hashed.ok_or_else(spent)?;
+    let hashed = hashed.ok_or_else(spent)??;
     let reset = resets::hold(db, &hash).await?.filter(|reset| reset.is_open(now)).ok_or_else(spent)?;
     let account = accounts::lock_credentials(db, reset.user).await?;
     let account = account.filter(|account| account.status == UserStatus::Active).ok_or_else(spent)?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::guard::{Denied, Reauthentication};
 use crate::access::{Action, Once, RequestContext, Subject, Tx};
 use crate::crypto::token::{RecoveryCode, TokenHash};
-use crate::domains::identity::model::{Proof, Refusal};
+use crate::domains::identity::model::{GivenProof, Proof, Refusal};
 use crate::domains::identity::repository::{accounts, second_factor as factors};
 use crate::domains::identity::second_factor::{self, Enrolment};
 use crate::domains::identity::{policy, sealing};
@@ -15,7 +15,6 @@ use crate::phi::Phi;
 
 const PASSWORD: &[&str] = &["input", "password"];
 const CODE: &[&str] = &["input", "code"];
-const RECOVERY_CODE: &[&str] = &["input", "recoveryCode"];
 
 /// What a proof was worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +58,6 @@ fn is_off() -> Stop<Refusal> {
     Stop::refuse(Refusal::SecondFactorOff, &[], "the second factor is not on")
 }
 
-const fn code_field(proof: &Proof) -> &'static [&'static str] {
-    match proof {
-        Proof::Code(_) => CODE,
-        Proof::RecoveryCode(_) => RECOVERY_CODE,
-    }
-}
-
 /// Begins to turn the second factor on: makes a secret, in place of one that was never confirmed.
 ///
 /// # Errors
@@ -107,11 +99,11 @@ pub async fn confirm_second_factor(
     ctx: &RequestContext,
     code: &Phi<String>,
 ) -> Result<Vec<RecoveryCode>, Stop<Refusal>> {
-    let user = ctx.user()?;
     let (codes, hashes) = new_recovery_codes()?;
     let code = code.clone();
     ctx.write(&policy::SECOND_FACTOR_ENABLE)
         .run(|tx| async move {
+            let user = tx.ctx().user()?;
             let (db, now) = (tx.db()?, tx.ctx().now());
             let factor = factors::hold(db, user).await?.ok_or_else(is_off)?;
             if factor.confirmed_at.is_some() {
@@ -137,10 +129,10 @@ pub async fn confirm_second_factor(
 pub async fn disable_second_factor(
     ctx: &RequestContext,
     password: &Phi<String>,
-    proof: Proof,
+    proof: GivenProof,
     once: Option<Once>,
 ) -> Result<UserId, Stop<Refusal>> {
-    let field = code_field(&proof);
+    let field = proof.field();
     let outcome = with_both(ctx, &policy::SECOND_FACTOR_DISABLE, password, proof, once, Work::TurnOff).await?;
     outcome.map_err(|denied| denied.stop(PASSWORD, field))
 }
@@ -152,9 +144,9 @@ pub async fn disable_second_factor(
 pub async fn renew_recovery_codes(
     ctx: &RequestContext,
     password: &Phi<String>,
-    proof: Proof,
+    proof: GivenProof,
 ) -> Result<Vec<RecoveryCode>, Stop<Refusal>> {
-    let field = code_field(&proof);
+    let field = proof.field();
     let (codes, hashes) = new_recovery_codes()?;
     let outcome = with_both(ctx, &policy::RECOVERY_CODES, password, proof, None, Work::NewCodes(hashes)).await?;
     outcome.map_err(|denied| denied.stop(PASSWORD, field))?;
@@ -172,7 +164,7 @@ async fn with_both(
     ctx: &RequestContext,
     action: &'static Action,
     password: &Phi<String>,
-    proof: Proof,
+    proof: GivenProof,
     once: Option<Once>,
     work: Work,
 ) -> Result<Result<UserId, Denied>, Stop<Refusal>> {
@@ -181,6 +173,7 @@ async fn with_both(
     ctx.write(action)
         .once(once)
         .run(|tx| async move {
+            let proof = proof.read()?;
             let held = match again.settle(&tx).await? {
                 Ok(held) => held,
                 Err(denied) => return Ok(Err(denied)),

@@ -224,6 +224,16 @@ pub async fn list_sessions(ctx: &RequestContext, page: PageRequest<SessionId>) -
     Ok(page.cut(rows))
 }
 
+/// One of one's own sessions that still runs.
+///
+/// # Errors
+/// [`Error::NotFound`] when it has ended, or is not one's own.
+pub async fn session(ctx: &RequestContext, id: SessionId) -> Result<UserSession> {
+    let read = ctx.read(&policy::VIEWER).await?;
+    let now = ctx.now();
+    sessions::find_running(read.db()?, ctx.user()?, id, now, now - idle(ctx)).await?.ok_or(Error::NotFound)
+}
+
 /// How many [`list_sessions`] would list.
 ///
 /// # Errors
@@ -243,11 +253,10 @@ pub async fn revoke_session(
     id: SessionId,
     once: Option<Once>,
 ) -> Result<SessionId, Stop<Refusal>> {
-    let (user, _) = actor(ctx)?;
     ctx.write(&policy::SESSION_REVOKE)
         .once(once)
         .run(|tx| async move {
-            let db = tx.db()?;
+            let (user, db) = (tx.ctx().user()?, tx.db()?);
             let ended = sessions::revoke(db, user, id, RevokedReason::Revoked, tx.ctx().now()).await?;
             if !ended && !sessions::exists(db, user, id).await? {
                 return Err(Error::NotFound.into());
@@ -263,10 +272,10 @@ pub async fn revoke_session(
 /// # Errors
 /// A denial, or a fault.
 pub async fn revoke_other_sessions(ctx: &RequestContext, once: Option<Once>) -> Result<usize, Stop<Refusal>> {
-    let (user, session) = actor(ctx)?;
     ctx.write(&policy::SESSION_REVOKE)
         .once(once)
         .run(|tx| async move {
+            let (user, session) = actor(tx.ctx())?;
             let ended =
                 sessions::revoke_others(tx.db()?, user, Some(session), RevokedReason::Revoked, tx.ctx().now()).await?;
             tx.audit(Subject::of(user), json!({ "sessionsEnded": ended }));

@@ -15,7 +15,9 @@ use super::sessions::{self, Started};
 use crate::access::{RequestContext, Subject, Tx};
 use crate::crypto::token::{Token, TokenHash};
 use crate::domains::identity::HashedPassword;
-use crate::domains::identity::model::{AnswerChallenge, Proof, Refusal, SignIn, SignedIn, Tokens, UserStatus};
+use crate::domains::identity::model::{
+    AnswerChallenge, GivenProof, Proof, Refusal, SignIn, SignedIn, Tokens, UserStatus,
+};
 use crate::domains::identity::repository::{accounts, second_factor as factors};
 use crate::domains::identity::{policy, validation};
 use crate::error::{Result, Stop};
@@ -128,25 +130,21 @@ pub async fn answer_challenge(ctx: &RequestContext, input: AnswerChallenge) -> R
     let device = validation::device(input.device.as_deref(), ctx.parts().user_agent.as_deref());
     let refresh = Token::generate()?;
     let refresh_hash = refresh.hash();
-    let code_field = match input.proof {
-        Proof::Code(_) => ["input", "code"],
-        Proof::RecoveryCode(_) => ["input", "recoveryCode"],
-    };
-    let proof = input.proof;
+    let (code_field, proof) = (input.proof.field(), input.proof);
     let outcome = ctx
         .write(&policy::SIGN_IN)
         .run(|tx| async move { settle_challenge(tx, hash, proof, device, refresh_hash).await })
         .await?;
     match outcome {
         Ok(started) => Ok(tokens(ctx, started, refresh)?),
-        Err(denied) => Err(denied.stop(&[], &code_field)),
+        Err(denied) => Err(denied.stop(&[], code_field)),
     }
 }
 
 async fn settle_challenge(
     tx: Tx,
     hash: TokenHash,
-    proof: Proof,
+    proof: GivenProof,
     device: Option<String>,
     refresh: TokenHash,
 ) -> Result<Result<Started, Denied>, Stop<Refusal>> {
@@ -157,7 +155,7 @@ async fn settle_challenge(
             "the sign-in has expired; begin again with the password",
         )
     };
-    let (db, now) = (tx.db()?, tx.ctx().now());
+    let (db, now, proof) = (tx.db()?, tx.ctx().now(), proof.read()?);
     let user = factors::challenged_user(db, &hash).await?.ok_or_else(spent)?;
     let (account, on) = account_and_factor(&tx, user).await?;
     let account = account.filter(|account| on && account.status == UserStatus::Active).ok_or_else(spent)?;

@@ -6,16 +6,11 @@ use crate::access::RequestContext;
 use crate::domains::patients::service;
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{
-    AllergyId, BreakGlassId, CareRelationshipId, ContactId, CoverageId, PatientId, TypedId as _, VisitId,
-};
+use crate::ids::{AllergyId, BreakGlassId, CareRelationshipId, ContactId, CoverageId, TypedId as _, VisitId};
 
-/// The object with an id of this kind; `None` when the kind is of another domain.
+/// The object with an id of this kind; `None` when the kind is of another domain. Patients are loaded in batches.
 pub async fn node(ctx: &RequestContext, prefix: &str, uuid: Uuid) -> Option<Result<Node>> {
     Some(match prefix {
-        PatientId::PREFIX => {
-            service::patient(ctx, PatientId::from_uuid(uuid)).await.map(|row| Node::Patient(row.into()))
-        }
         ContactId::PREFIX => {
             service::contact(ctx, ContactId::from_uuid(uuid)).await.map(|row| Node::PatientContact(row.into()))
         }

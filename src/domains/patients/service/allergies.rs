@@ -69,10 +69,10 @@ pub async fn record_allergy(
     new: AllergyFields,
     once: Option<Once>,
 ) -> Result<AllergyId, Stop<Refusal>> {
-    let fields = validation::allergy(new, ctx.now().date_naive())?;
     ctx.write(&policy::ALLERGY_RECORD)
         .once(once)
         .run(|tx| async move {
+            let fields = validation::allergy(new, tx.ctx().now().date_naive())?;
             let (ctx, db, id): (_, _, AllergyId) = (tx.ctx(), tx.db()?, new_id());
             changeable(&tx, patient).await?;
             let others = on_record(&tx, patient).await?;

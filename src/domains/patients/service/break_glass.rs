@@ -13,7 +13,6 @@ use crate::domains::patients::{policy, repository, sealing, validation};
 use crate::error::{Error, Result, Stop};
 use crate::ids::{BreakGlassId, new_id};
 use crate::pagination::{Page, PageRequest};
-use crate::phi::Phi;
 
 /// One emergency access.
 ///
@@ -69,17 +68,16 @@ pub async fn break_glass(
     wanted: BreakGlass,
     once: Option<Once>,
 ) -> Result<Opened, Stop<Refusal>> {
-    let reason = validation::break_glass_reason(wanted.reason)?;
     // What was read so far was read for another purpose.
     ctx.finish().await?;
     let emergency = ctx.for_purpose(Purpose::Emergency);
-    let outcome =
-        emergency.write(&policy::BREAK_GLASS).once(once).run(|tx| open_chart(tx, wanted.patient, reason)).await;
+    let outcome = emergency.write(&policy::BREAK_GLASS).once(once).run(|tx| open_chart(tx, wanted)).await;
     emergency.finish().await?;
     outcome
 }
 
-async fn open_chart(tx: Tx, wanted: BrokenFor, reason: Phi<String>) -> Result<Opened, Stop<Refusal>> {
+async fn open_chart(tx: Tx, wanted: BreakGlass) -> Result<Opened, Stop<Refusal>> {
+    let (reason, wanted) = (validation::break_glass_reason(wanted.reason)?, wanted.patient);
     let (ctx, db, keys) = (tx.ctx(), tx.db()?, tx.keys().await?);
     let patient = match &wanted {
         BrokenFor::Id(id) => *id,
@@ -125,10 +123,10 @@ pub async fn review_break_glass(
     review: BreakGlassReview,
     once: Option<Once>,
 ) -> Result<BreakGlassId, Stop<Refusal>> {
-    let note = validation::review_note(review.note, review.justified)?;
     ctx.write(&policy::BREAK_GLASS_REVIEW)
         .once(once)
         .run(|tx| async move {
+            let note = validation::review_note(review.note, review.justified)?;
             let (ctx, db) = (tx.ctx(), tx.db()?);
             let row = repository::care::find_access(db, ctx.facility(), id).await?.ok_or(Error::NotFound)?;
             let subject = Subject::of(id).in_record_of(row.patient_id);

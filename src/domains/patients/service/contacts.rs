@@ -42,10 +42,10 @@ pub async fn add_contact(
     new: ContactFields,
     once: Option<Once>,
 ) -> Result<ContactId, Stop<Refusal>> {
-    let fields = validation::contact(new)?;
     ctx.write(&policy::CONTACT_ADD)
         .once(once)
         .run(|tx| async move {
+            let fields = validation::contact(new)?;
             let (ctx, db, id): (_, _, ContactId) = (tx.ctx(), tx.db()?, new_id());
             changeable(&tx, patient).await?;
             if repository::parts::contacts_of(db, ctx.facility(), &[patient]).await?.len() >= MAX_CONTACTS {

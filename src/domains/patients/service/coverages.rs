@@ -53,10 +53,10 @@ pub async fn add_coverage(
     new: CoverageFields,
     once: Option<Once>,
 ) -> Result<CoverageId, Stop<Refusal>> {
-    let fields = validation::coverage(new)?;
     ctx.write(&policy::COVERAGE_ADD)
         .once(once)
         .run(|tx| async move {
+            let fields = validation::coverage(new)?;
             let (ctx, db, id): (_, _, CoverageId) = (tx.ctx(), tx.db()?, new_id());
             changeable(&tx, patient).await?;
             let others = on_record(&tx, patient).await?;

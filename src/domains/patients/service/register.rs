@@ -78,11 +78,11 @@ pub async fn register_patient(
     once: Option<Once>,
 ) -> Result<PatientId, Stop<Refusal>> {
     let accepted = new.accept_duplicates;
-    let registration = validation::registration(new, ctx.now().date_naive())?;
     ctx.write(&policy::REGISTER)
         .once(once)
         .run(|tx| async move {
             let ctx = tx.ctx();
+            let registration = validation::registration(new, ctx.now().date_naive())?;
             let keys = tx.keys().await?;
             let id: PatientId = new_id();
             let (gender, preferred_language) = (registration.gender, registration.preferred_language.clone());

@@ -81,10 +81,10 @@ pub async fn record_visit(
     new: VisitFields,
     once: Option<Once>,
 ) -> Result<VisitId, Stop<Refusal>> {
-    let fields = validation::visit(new, ctx.now())?;
     ctx.write(&policy::VISIT_RECORD)
         .once(once)
         .run(|tx| async move {
+            let fields = validation::visit(new, tx.ctx().now())?;
             let (ctx, db, id): (_, _, VisitId) = (tx.ctx(), tx.db()?, new_id());
             changeable(&tx, patient).await?;
             check_attending(&tx, fields.attending_id).await?;

@@ -10,7 +10,7 @@ mod processing;
 pub mod search;
 mod search_plan;
 mod upload;
-mod wire;
+pub mod wire;
 
 use anamnesis::access::Role;
 use anamnesis::ids::{PatientId, TypedId as _};

@@ -20,6 +20,8 @@ const ANKLE: &str = "She twisted her ankle on the stairs; swelling is down and s
 const STORM: &str = "Since the flood the boy hides below the table when it thunders and asks whether the river rises.";
 const LITHIUM: &str = "Lithium 900 mg at night, serum level 0.8 mmol/l, no tremor. Next level in three months.";
 
+const FRIGHTENED: &str = "child frightened of storms after a natural disaster";
+
 /// A server whose model is there.
 pub async fn start() -> TestApp {
     engines::provide_model().await;
@@ -77,6 +79,21 @@ async fn four(app: &TestApp) -> (Client, [String; 4]) {
     let lithium = write_note(&physician, LITHIUM, json!({ "documentDate": "2026-02-10" })).await;
     app.work().await;
     (physician, [sleep, ankle, storm, lithium])
+}
+
+#[tokio::test]
+async fn a_question_without_a_shared_word_finds_the_note() {
+    let app = start().await;
+    let (physician, [sleep, _, storm, _]) = four(&app).await;
+    for mode in ["SEMANTIC", "HYBRID"] {
+        let mode = json!({ "mode": mode });
+        assert_eq!(found(&physician, "chronic insomnia", mode.clone()).await[0], sleep);
+        // Not "traumatised": to the model that is first of all an injury, and the twisted ankle comes before.
+        assert_eq!(found(&physician, FRIGHTENED, mode).await[0], storm);
+    }
+    for query in ["chronic insomnia", FRIGHTENED] {
+        assert_eq!(find(&physician, query, json!({ "mode": "LEXICAL" })).await, Vec::<Value>::new());
+    }
 }
 
 #[tokio::test]

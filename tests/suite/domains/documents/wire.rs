@@ -59,6 +59,11 @@ pub fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     body
 }
 
+/// The media type of a form.
+pub fn form_type() -> String {
+    format!("multipart/form-data; boundary={BOUNDARY}")
+}
+
 /// The form of `POST /documents`.
 pub fn document_form(metadata: &Value, file_name: &str, content: &[u8]) -> Vec<u8> {
     form(&[part("metadata", None, metadata.to_string().as_bytes()), part("file", Some(file_name), content)])
@@ -100,7 +105,7 @@ impl Sending {
 
     /// Begins a form.
     pub async fn form(client: &Client, path: &str, headers: &[(&str, &str)]) -> Self {
-        let media = format!("multipart/form-data; boundary={BOUNDARY}");
+        let media = form_type();
         let mut all = vec![
             ("Content-Type", media.as_str()),
             ("Transfer-Encoding", "chunked"),

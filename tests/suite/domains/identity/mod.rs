@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Client, TestApp};
 
-const PASSWORD: &str = "four wet otters sing";
+pub const PASSWORD: &str = "four wet otters sing";
 const NEW_PASSWORD: &str = "a lamp behind the stove";
 
 const SIGN_IN: &str = "mutation($input: SignInInput!) { signIn(input: $input) {
@@ -30,13 +30,13 @@ const VIEWER: &str = "{ viewer { user { id displayName email phone version } pla
     recoveryCodesLeft session { id device ipAddress secondFactor current createdAt expiresAt } } }";
 
 /// An account that can sign in.
-struct Person {
-    id: UserId,
-    email: String,
+pub struct Person {
+    pub id: UserId,
+    pub email: String,
 }
 
 /// Makes an account with the password of these tests.
-async fn person(app: &TestApp, email: &str) -> Person {
+pub async fn person(app: &TestApp, email: &str) -> Person {
     let (email, name) = (Phi::from(email), Phi::from("Maria Okafor"));
     let ctx: RequestContext = app.system(FacilityId::PLATFORM);
     let password = service::prepare_password(&ctx, "password", &Phi::from(PASSWORD), &email, &name).await.unwrap();

@@ -60,8 +60,35 @@ fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
 
-/// Puts one row into a table with a value in every encrypted column, past all its rules but the types.
-async fn fill(app: &TestApp, facility: FacilityId, table: &str, row: Uuid) {
+/// Tables that belong to no facility: what is encrypted there is so under the platform's key.
+fn is_global(table: &str) -> bool {
+    table == "users" || table == "user_totp"
+}
+
+/// The tables, and those their rows point at, directly or not.
+async fn with_what_they_point_at(app: &TestApp, tables: &BTreeSet<String>) -> BTreeSet<String> {
+    let names: Vec<String> = tables.iter().map(|table| format!("'{table}'::regclass")).collect();
+    let query = format!(
+        "WITH RECURSIVE reached AS (SELECT unnest(ARRAY[{}]::regclass[])::oid AS id UNION \
+         SELECT c.confrelid FROM pg_constraint c JOIN reached r ON c.conrelid = r.id WHERE c.contype = 'f') \
+         SELECT id::regclass FROM reached WHERE id <> 'facilities'::regclass",
+        names.join(", ")
+    );
+    app.db_query(&query).await.into_iter().map(|row| row[0].clone().unwrap()).collect()
+}
+
+/// Puts one row into each of the tables and of those they point at. All have the same id and point at each other:
+/// PostgreSQL looks at the foreign keys of a row again when one transaction changes it twice, as a rotation does.
+async fn fill_all(app: &TestApp, facility: FacilityId, tables: &BTreeSet<String>, row: Uuid) {
+    for table in with_what_they_point_at(app, tables).await {
+        let owner = if is_global(&table) { FacilityId::PLATFORM } else { facility };
+        fill(app, owner, &table, row, row).await;
+    }
+}
+
+/// Puts one row into a table with a value in every encrypted column, past all its rules but the types. It points at
+/// the rows of another id.
+async fn fill(app: &TestApp, facility: FacilityId, table: &str, row: Uuid, other: Uuid) {
     let keys = app.app.keys_of_facility(facility).await.unwrap();
     let (mut names, mut values) = (Vec::new(), Vec::new());
     for (name, kind) in columns_of(app, table).await {
@@ -72,7 +99,8 @@ async fn fill(app: &TestApp, facility: FacilityId, table: &str, row: Uuid) {
         } else {
             match (name.as_str(), kind.as_str()) {
                 ("facility_id", _) => format!("'{}'", facility.uuid()),
-                (_, "uuid") => format!("'{row}'"),
+                ("id", "uuid") => format!("'{row}'"),
+                (_, "uuid") => format!("'{other}'"),
                 (_, "text") => "'other'".to_owned(),
                 (_, "bytea") => "'\\x00'".to_owned(),
                 (_, "jsonb") => "'{}'".to_owned(),
@@ -121,16 +149,10 @@ async fn open(
 async fn every_column_survives(facility: impl Fn(&TestApp) -> FacilityId, global: bool) {
     let app = TestApp::start().await;
     let facility = facility(&app);
-    let tables: BTreeSet<String> = catalogue(&app)
-        .await
-        .into_iter()
-        .map(|(table, _)| table)
-        .filter(|table| (table == "users" || table == "user_totp") == global)
-        .collect();
+    let tables: BTreeSet<String> =
+        catalogue(&app).await.into_iter().map(|(table, _)| table).filter(|table| is_global(table) == global).collect();
     let row = Uuid::now_v7();
-    for table in &tables {
-        fill(&app, facility, table, row).await;
-    }
+    fill_all(&app, facility, &tables, row).await;
     let before = open(&app, facility, &tables, row).await;
     assert!(before.iter().all(|(name, (text, version))| name == text && *version == 1), "{before:?}");
     let rotated = rotate(&app, facility).await;
@@ -138,13 +160,21 @@ async fn every_column_survives(facility: impl Fn(&TestApp) -> FacilityId, global
     let after = open(&app, facility, &tables, row).await;
     assert_eq!(before.len(), after.len());
     assert!(after.iter().all(|(name, (text, version))| name == text && *version == 2), "{after:?}");
-    let left = app
-        .db_value(&format!(
-            "SELECT string_agg(version || state, ',') FROM facility_keys WHERE facility_id = '{}' AND purpose = 'data'",
-            facility.uuid()
-        ))
-        .await;
-    assert_eq!(left, "2active");
+    assert_eq!(data_keys(&app, facility).await, "2active");
+}
+
+/// Versions of a facility's data key, with their states.
+async fn data_keys(app: &TestApp, facility: FacilityId) -> String {
+    app.db_value(&format!(
+        "SELECT string_agg(version || state, ',') FROM facility_keys WHERE facility_id = '{}' AND purpose = 'data'",
+        facility.uuid()
+    ))
+    .await
+}
+
+#[tokio::test]
+async fn every_encrypted_column_of_a_facility_survives_a_rotation() {
+    every_column_survives(|app| app.facility, false).await;
 }
 
 #[tokio::test]
@@ -194,11 +224,68 @@ async fn a_rotation_is_no_change_of_the_record_and_clients_notice_nothing() {
     assert_eq!(again.version, 3);
 }
 
+/// Rotates until the report of a step, and is killed there.
+async fn killed_at_step(app: &TestApp, step: u32) {
+    let (app, facility) = (app.app.clone(), app.facility);
+    let broken = tokio::spawn(async move {
+        let mut steps = 0;
+        let mut report = |_: String| {
+            steps += 1;
+            assert!(steps < step, "killed");
+        };
+        keys::rotate_data(&app, facility, AT_ONCE, &mut report).await
+    });
+    assert!(broken.await.is_err_and(|error| error.is_panic()));
+}
+
+#[tokio::test]
+async fn a_rotation_that_was_broken_off_goes_on() {
+    // After the new key was made known; after it came into use; after a first batch of values.
+    for (step, done) in [(1, 0), (2, 0), (3, 200)] {
+        let app = TestApp::start().await;
+        let tables = BTreeSet::from(["patient_contacts".to_owned()]);
+        let first = Uuid::now_v7();
+        fill_all(&app, app.facility, &tables, first).await;
+        let mut rows = vec![first];
+        // More values than one transaction re-encrypts.
+        while rows.len() * 3 <= 200 {
+            let row = Uuid::now_v7();
+            fill(&app, app.facility, "patient_contacts", row, first).await;
+            rows.push(row);
+        }
+        let columns = |table: &str| keys::sealed_columns().filter(|(of, _)| *of == table).count();
+        let reached = with_what_they_point_at(&app, &tables).await;
+        let parents: usize = reached
+            .iter()
+            .filter(|table| !is_global(table) && !tables.contains(*table))
+            .map(|table| columns(table))
+            .sum();
+        let values = rows.len() * columns("patient_contacts") + parents;
+
+        killed_at_step(&app, step).await;
+        let mut under_new = 0;
+        for row in &rows {
+            let found = open(&app, app.facility, &tables, *row).await;
+            assert!(found.iter().all(|(name, (text, _))| name == text), "step {step}: {found:?}");
+            under_new += found.values().filter(|(_, version)| *version == 2).count();
+        }
+        assert!(under_new <= done && (done == 0 || under_new > 0), "step {step}: {under_new} under the new key");
+
+        let rotated = rotate(&app, app.facility).await;
+        assert_eq!((rotated.version, rotated.values), (2, u64::try_from(values - done).unwrap()), "step {step}");
+        for row in &rows {
+            let found = open(&app, app.facility, &tables, *row).await;
+            assert!(found.iter().all(|(name, (text, version))| name == text && *version == 2), "{found:?}");
+        }
+        assert_eq!(data_keys(&app, app.facility).await, "2active");
+    }
+}
+
 #[tokio::test]
 async fn a_shredded_facility_is_gone_for_everybody() {
     let app = TestApp::start().await;
     let row = Uuid::now_v7();
-    fill(&app, app.facility, "patient_contacts", row).await;
+    fill(&app, app.facility, "patient_contacts", row, row).await;
     let member = app.member(&[Role::Administrator]).await;
     let neighbour = app.member_of(app.other, &[Role::Administrator]).await;
     let wrong = keys::shred(&app.app, app.facility, "Lakeside").await;

@@ -1,0 +1,22 @@
+//! Objects of the domain by their ids, for `node`.
+
+use uuid::Uuid;
+
+use crate::access::RequestContext;
+use crate::domains::documents::{search, service};
+use crate::error::Result;
+use crate::graphql::node::Node;
+use crate::ids::{ChunkId, SignatureId, TypedId as _};
+
+/// The object with an id of this kind; `None` when the kind is of another domain. Documents are loaded in batches.
+pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
+    Some(match prefix {
+        SignatureId::PREFIX => {
+            service::signature(ctx, SignatureId::from_uuid(id)).await.map(|row| Node::DocumentSignature(row.into()))
+        }
+        ChunkId::PREFIX => search::passage::passage(ctx, ChunkId::from_uuid(id))
+            .await
+            .map(|passage| Node::DocumentPassage(passage.into())),
+        _ => return None,
+    })
+}
