@@ -4,6 +4,7 @@
 mod audit;
 mod contracts;
 mod crash;
+mod demo;
 mod doctor;
 mod domains;
 mod doors;

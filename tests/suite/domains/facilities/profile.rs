@@ -197,7 +197,7 @@ async fn a_stale_or_malformed_change_of_the_facility_changes_nothing() {
     let null = json!({ "input": { "expectedVersion": 1, "name": null } });
     assert_eq!(boss.client.run(UPDATE, null).await.code(), "BAD_USER_INPUT");
     assert_eq!(state(&app).await, before);
-    assert_eq!(audited(&app, app.facility, "facilities.update", "refused").await, "5");
+    assert_eq!(audited(&app, app.facility, "facilities.update", "refused").await, "6");
 }
 
 #[tokio::test]
