@@ -63,6 +63,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let metrics = metrics(&app, &stop).await?;
     let worker = with_worker.then(|| {
+        tokio::spawn(warn_of_mail(Arc::clone(&app)));
         let worker = Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app));
         let stop = stop.clone();
         let housekeeping = Housekeeping::new(Arc::clone(&app)).run(stop.clone());
@@ -85,9 +86,7 @@ pub(super) async fn work(config: Config) -> Result<(), Failure> {
     let telemetry = crate::telemetry::start(&config)?;
     require_model(&config)?;
     let app = app(config).await?;
-    if let Err(error) = app.mailer.check().await {
-        tracing::warn!(code = error.code(), "mail does not get out; `anamnesis doctor` says what to do");
-    }
+    tokio::spawn(warn_of_mail(Arc::clone(&app)));
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let metrics = metrics(&app, &stop).await?;
@@ -99,6 +98,13 @@ pub(super) async fn work(config: Config) -> Result<(), Failure> {
     app.database.close();
     telemetry.stop().await;
     Ok(())
+}
+
+/// Says at the start that mail would wait, rather than with the first reset; nothing waits for the answer.
+async fn warn_of_mail(app: Arc<App>) {
+    if let Err(error) = app.mailer.check().await {
+        tracing::warn!(code = error.code(), "mail does not get out; `anamnesis doctor` says what to do");
+    }
 }
 
 /// Without the model of its settings a server finds nothing by meaning and a worker finishes no document: better

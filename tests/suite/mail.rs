@@ -101,8 +101,10 @@ async fn ask(app: &TestApp) {
 
 /// The mails in the folder.
 fn written(app: &TestApp) -> Vec<String> {
-    std::fs::read_dir(app.mail.path())
-        .unwrap()
+    // Made with the first mail.
+    std::fs::read_dir(app.mail.path().join("mail"))
+        .into_iter()
+        .flatten()
         .map(|entry| entry.unwrap().path())
         .inspect(|path| assert_eq!(path.extension().unwrap(), "eml"))
         .map(|path| std::fs::read_to_string(path).unwrap())
@@ -160,7 +162,9 @@ async fn an_invitation_names_the_facility_and_leads_to_it() {
     let sent = anamnesis::crypto::token::TokenHash::of_token(&token(&mails[0], "/invitation"));
     assert_eq!(hash, sent.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     // The folder holds what opens accounts: it is nobody else's to read.
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(app.mail.path()).unwrap().permissions());
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(app.mail.path().join("mail")).unwrap().permissions(),
+    );
     assert_eq!(mode & 0o077, 0);
 }
 

@@ -32,7 +32,7 @@ pub struct TestApp {
     /// Another one, whose data must stay invisible.
     pub other: FacilityId,
     pub storage: tempfile::TempDir,
-    /// Mail, unless it goes to a mail server.
+    /// Mail is in its folder `mail`, unless it goes to a mail server.
     pub mail: tempfile::TempDir,
     stop: CancellationToken,
 }
@@ -64,7 +64,7 @@ impl TestApp {
         .collect();
         let mail = tempfile::tempdir().unwrap();
         if !settings.iter().any(|(name, _)| *name == "ANAMNESIS_SMTP_URL") {
-            values.insert("ANAMNESIS_MAIL_FOLDER".to_owned(), mail.path().display().to_string());
+            values.insert("ANAMNESIS_MAIL_FOLDER".to_owned(), mail.path().join("mail").display().to_string());
         }
         values.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::from_values(&values).unwrap();
