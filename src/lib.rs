@@ -15,6 +15,7 @@ pub mod demo;
 pub mod domains;
 pub mod embedding;
 pub mod error;
+pub mod eval;
 pub mod extraction;
 pub mod graphql;
 pub mod http;

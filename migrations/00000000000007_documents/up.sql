@@ -36,6 +36,7 @@ CREATE TABLE documents (
     note_state text CONSTRAINT documents_note_state_check CHECK (note_state IN ('draft', 'final', 'signed')),
     signed_at timestamptz,
     addendum_to uuid,
+    language text,
     page_count integer,
     chunk_count integer NOT NULL DEFAULT 0,
     ready_at timestamptz,
@@ -75,6 +76,7 @@ COMMENT ON COLUMN documents.failure_code IS 'operational: why it failed (extract
 COMMENT ON COLUMN documents.note_state IS 'clinical: life cycle of a note; null for uploads';
 COMMENT ON COLUMN documents.signed_at IS 'clinical: when it was signed; null while it is not';
 COMMENT ON COLUMN documents.addendum_to IS 'identifier: the signed note this adds to; null otherwise';
+COMMENT ON COLUMN documents.language IS 'operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told';
 COMMENT ON COLUMN documents.page_count IS 'operational: pages found by extraction; null before and for pageless text';
 COMMENT ON COLUMN documents.chunk_count IS 'operational: passages in search';
 COMMENT ON COLUMN documents.ready_at IS 'operational: when it could first be found; null before';
@@ -249,6 +251,20 @@ COMMENT ON COLUMN chunk_terms.document_id IS 'identifier: the document';
 COMMENT ON COLUMN chunk_terms.frequency IS 'operational: times it occurs in the passage';
 COMMENT ON COLUMN chunk_terms.term_count IS 'operational: lexemes in the passage, for ranking without a look-up';
 SELECT protect_tenant_table('chunk_terms');
+
+-- For words of a query that are mistyped: each word of the facility, itself and without one of its letters, with its
+-- lexeme. A word one slip away is found by equality.
+CREATE TABLE lexeme_spellings (
+    facility_id uuid NOT NULL CONSTRAINT lexeme_spellings_facility_id_fkey REFERENCES facilities (id),
+    variant bigint NOT NULL,
+    term bigint NOT NULL,
+    PRIMARY KEY (facility_id, variant, term)
+);
+COMMENT ON TABLE lexeme_spellings IS 'A spelling that leads to a lexeme, for mistyped queries.';
+COMMENT ON COLUMN lexeme_spellings.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN lexeme_spellings.variant IS 'identifier: keyed hash of the spelling';
+COMMENT ON COLUMN lexeme_spellings.term IS 'identifier: keyed hash of the lexeme';
+SELECT protect_tenant_table('lexeme_spellings', 'SELECT, INSERT');
 
 CREATE TABLE search_statistics (
     facility_id uuid NOT NULL CONSTRAINT search_statistics_facility_id_fkey REFERENCES facilities (id),

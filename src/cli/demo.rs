@@ -56,14 +56,14 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
 }
 
 /// The database of the demo: one of the operator's, or the embedded one.
-struct Database {
+pub(super) struct Database {
     embedded: Option<Embedded>,
-    server: Secret,
-    owner: Secret,
+    pub(super) server: Secret,
+    pub(super) owner: Secret,
 }
 
 impl Database {
-    async fn start(config: &Config, places: &Places) -> Result<Self, Failure> {
+    pub(super) async fn start(config: &Config, places: &Places) -> Result<Self, Failure> {
         if let Some(server) = config.database_url.clone() {
             let owner =
                 config.owner_database_url.clone().ok_or("DATABASE_URL is set: set ANAMNESIS_OWNER_DATABASE_URL too")?;
@@ -88,7 +88,7 @@ impl Database {
     }
 
     /// Makes the embedded database anew: the first time, and when loading the demo was interrupted.
-    async fn recreate(&self) -> Result<(), Failure> {
+    pub(super) async fn recreate(&self) -> Result<(), Failure> {
         let Some(embedded) = &self.embedded else { return Ok(()) };
         let admin = Secret::new(embedded.url("postgres", SUPERUSER));
         let roles = format!(
@@ -116,7 +116,7 @@ impl Database {
         }
     }
 
-    async fn stop(self) -> Result<(), Failure> {
+    pub(super) async fn stop(self) -> Result<(), Failure> {
         if let Some(embedded) = self.embedded {
             embedded.stop().await?;
         }

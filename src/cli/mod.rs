@@ -4,6 +4,7 @@
 mod audit;
 mod demo;
 mod doctor;
+mod eval;
 mod keys;
 mod serve;
 
@@ -64,6 +65,11 @@ enum Command {
         #[command(subcommand)]
         command: audit::AuditCommand,
     },
+    /// Measure the quality of search on a labelled set.
+    Eval {
+        #[command(subcommand)]
+        command: eval::EvalCommand,
+    },
     /// Look at everything the server relies on; says what to do about what is wrong.
     Doctor,
 }
@@ -107,6 +113,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Keys { command } => keys::run(command),
         Command::Audit { command } => block_on(audit::run(Config::from_environment()?, command)),
+        Command::Eval { command } => block_on(eval::run(Config::from_environment()?, command)),
         Command::Doctor => block_on(doctor::run(Config::from_environment()?)),
         Command::Demo => block_on(demo::demo(Config::from_environment()?)),
         Command::Serve { no_worker } => block_on(serve::serve(Config::from_environment()?, !no_worker)),

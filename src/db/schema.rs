@@ -263,6 +263,8 @@ diesel::table! {
         signed_at -> Nullable<Timestamptz>,
         /// identifier: the signed note this adds to; null otherwise
         addendum_to -> Nullable<Uuid>,
+        /// operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told
+        language -> Nullable<Text>,
         /// operational: pages found by extraction; null before and for pageless text
         page_count -> Nullable<Integer>,
         /// operational: passages in search
@@ -487,6 +489,18 @@ diesel::table! {
         created_at -> Timestamptz,
         /// operational: when the row last changed
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A spelling that leads to a lexeme, for mistyped queries.
+    lexeme_spellings (facility_id, variant, term) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: keyed hash of the spelling
+        variant -> BigInt,
+        /// identifier: keyed hash of the lexeme
+        term -> BigInt,
     }
 }
 

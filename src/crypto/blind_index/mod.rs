@@ -69,6 +69,8 @@ pub enum TermKind {
     LoginEmail = 15,
     /// Network address someone tries to sign in from, over all facilities.
     SignInAddress = 16,
+    /// A word of a document, or what is left of one without a letter.
+    Spelling = 17,
 }
 
 /// One blind index term: what to store or to look up.
@@ -130,6 +132,12 @@ impl IndexKey {
     #[must_use]
     pub fn lexeme(&self, lexeme: &str) -> i64 {
         self.term(TermKind::Lexeme, lexeme).hash
+    }
+
+    /// The term of a spelling of a word.
+    #[must_use]
+    pub fn spelling(&self, spelling: &str) -> i64 {
+        self.term(TermKind::Spelling, spelling).hash
     }
 
     /// The term of an e-mail address someone signs in with; `None` when it is not an address. For the

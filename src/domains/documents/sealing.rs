@@ -40,6 +40,7 @@ pub(super) fn open_document(ctx: &RequestContext, keys: &FacilityKeys, row: Docu
         note_state: row.note_state,
         signed_at: row.signed_at,
         addendum_to: row.addendum_to,
+        language: row.language,
         page_count: row.page_count,
         chunk_count: row.chunk_count,
         ready_at: row.ready_at,

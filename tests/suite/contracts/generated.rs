@@ -76,6 +76,7 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("departmentId", "dep"),
     ("documentId", "doc"),
     ("noteId", "doc"),
+    ("passageId", "chk"),
     ("authors", "usr"),
     ("documentIds", "doc"),
     ("visitId", "vis"),

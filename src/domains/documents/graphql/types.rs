@@ -55,6 +55,9 @@ pub struct Document {
     pub note_state: Option<NoteState>,
     /// When it was signed; null while it is not.
     pub signed_at: Option<DateTime<Utc>>,
+    /// Language of the text as a BCP 47 subtag (`en`), told from the text; null before it was read, and where it cannot
+    /// be told.
+    pub language: Option<String>,
     /// Pages found in the file; null before it was read, and where there are no pages.
     pub page_count: Option<i32>,
     /// Passages in search; 0 before `status` is `READY`.
@@ -237,6 +240,7 @@ impl From<model::Document> for Document {
             failure: document.failure_code.map(failure),
             note_state: document.note_state,
             signed_at: document.signed_at,
+            language: document.language,
             page_count: document.page_count,
             passage_count: document.chunk_count,
             ready_at: document.ready_at,

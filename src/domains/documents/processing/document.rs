@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::io::StreamReader;
 
-use super::passages::{self, Prepared};
-use super::{PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, models, repository, unembedded};
+use super::passages::{self, Prepared, Spelled};
+use super::repository::Told;
+use super::{PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, repository, unembedded};
 use crate::access::{RequestContext, Subject};
 use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{BodyRow, DocumentStatus, NoteState};
@@ -182,6 +183,7 @@ async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
             (extracted.pages, count)
         }
     };
+    let language = language::of(&pages);
     set_status(ctx, id, DocumentStatus::Embedding, None).await?;
     let (model, provider) = serving(ctx).await?;
     let passages = passages::cut(&*provider, pages).await.map_err(|error| Halt::Ours(unembedded(&error)))?;
@@ -190,10 +192,11 @@ async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
         passages::embed(&*provider, &texts).await.map_err(|error| Halt::Ours(unembedded(&error)))?
     };
     let read = ctx.read(&policy::PROCESS).await?;
-    let terms = passages::terms(read.db()?, &keys, &passages).await?;
+    let lexemes = passages::terms(read.db()?, &keys, &passages).await?;
     ctx.finish().await?;
-    let prepared = passages::prepare(&keys, passages, terms, vectors)?;
-    store(ctx, Stored { id, sha256, model, page_count, prepared }).await.map_err(Halt::Ours)
+    let prepared = passages::prepare(&keys, passages, lexemes.terms, vectors)?;
+    let told = Told { page_count, language };
+    store(ctx, Stored { id, sha256, model, told, prepared, spelled: lexemes.spelled }).await.map_err(Halt::Ours)
 }
 
 async fn extract(ctx: &RequestContext, file: &FileRef, kind: FileKind) -> Result<Extracted, Halt> {
@@ -219,15 +222,16 @@ struct Stored {
     id: DocumentId,
     sha256: Vec<u8>,
     model: i16,
-    page_count: Option<i32>,
+    told: Told,
     prepared: Vec<Prepared>,
+    spelled: Vec<Spelled>,
 }
 
 async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
     let outcome = ctx
         .write(&policy::PROCESS)
         .run::<Ending, Infallible, _, _>(|tx| async move {
-            let Stored { id, sha256, model, page_count, prepared } = stored;
+            let Stored { id, sha256, model, told, prepared, spelled } = stored;
             let (db, facility, now) = (tx.db()?, tx.ctx().facility(), tx.ctx().now());
             match repository::hold_content(db, facility, id).await? {
                 None => return Ok(Ending::Gone),
@@ -239,8 +243,8 @@ async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
                 return Ok(Ending::OtherModel);
             }
             let chunk_count = i32::try_from(prepared.len()).unwrap_or(i32::MAX);
-            repository::replace(db, facility, id, model, prepared).await?;
-            repository::set_ready(db, facility, id, page_count, chunk_count, now).await?;
+            repository::replace(db, facility, id, model, prepared, &spelled).await?;
+            repository::set_ready(db, facility, id, told, chunk_count, now).await?;
             // The model being prepared lacks these passages from now on.
             for next in held.iter().filter(|held| held.id != model) {
                 models::reembed_later(&tx, next.id).await?;

@@ -8,6 +8,7 @@
 //! Knows nothing of permissions of people: jobs act as the system, in the facility they were queued in.
 
 mod document;
+mod language;
 pub mod models;
 mod passages;
 mod reembed;

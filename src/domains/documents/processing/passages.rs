@@ -8,6 +8,7 @@ use diesel_async::AsyncPgConnection;
 
 use super::repository;
 use crate::crypto::{ColumnId, FacilityKeys};
+use crate::domains::documents::lexemes::spellings;
 use crate::embedding::{EmbeddingError, Priority, Provider};
 use crate::error::Result;
 use crate::extraction::Page;
@@ -35,6 +36,22 @@ pub(super) struct Passage {
 pub(super) struct TermCount {
     pub term: i64,
     pub frequency: i16,
+}
+
+/// A spelling of a word and the lexeme of the word, both hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spelled {
+    pub variant: i64,
+    pub term: i64,
+}
+
+/// The hashed lexemes of passages.
+#[derive(Debug, Default)]
+pub(super) struct Lexemes {
+    /// Of each passage, in their order.
+    pub terms: Vec<Vec<TermCount>>,
+    /// Of all of them, sorted.
+    pub spelled: Vec<Spelled>,
 }
 
 /// A passage ready to be stored.
@@ -80,15 +97,12 @@ pub(super) async fn embed(provider: &dyn Provider, texts: &[&str]) -> Result<Vec
     Ok(vectors)
 }
 
-/// The hashed lexemes of each passage, in their order.
-pub(super) async fn terms(
-    db: &AsyncPgConnection,
-    keys: &FacilityKeys,
-    passages: &[Passage],
-) -> Result<Vec<Vec<TermCount>>> {
-    let texts = passages.iter().map(|passage| passage.text.reveal_str()).collect();
+/// The hashed lexemes of each passage, in their order, and the spellings of all.
+pub(super) async fn terms(db: &AsyncPgConnection, keys: &FacilityKeys, passages: &[Passage]) -> Result<Lexemes> {
+    let texts: Vec<&str> = passages.iter().map(|passage| passage.text.reveal_str()).collect();
+    let (lexemes, words) = futures::try_join!(repository::lexemes(db, texts.clone()), repository::words(db, texts))?;
     let mut counted: Vec<HashMap<i64, i32>> = passages.iter().map(|_| HashMap::new()).collect();
-    for found in repository::lexemes(db, texts).await? {
+    for found in lexemes {
         if let Some(of_passage) = usize::try_from(found.position).ok().and_then(|position| counted.get_mut(position)) {
             // Two lexemes of one hash count as one: the key of a term is its hash.
             *of_passage.entry(keys.index.lexeme(&found.lexeme)).or_default() += found.frequency;
@@ -102,7 +116,22 @@ pub(super) async fn terms(
         terms.sort_unstable_by_key(|found| found.term);
         terms
     });
-    Ok(sorted.collect())
+    Ok(Lexemes { terms: sorted.collect(), spelled: spelled(keys, &words) })
+}
+
+/// The spellings of words, hashed; sorted, as they are written.
+fn spelled(keys: &FacilityKeys, words: &[repository::WordRow]) -> Vec<Spelled> {
+    let mut spelled: Vec<Spelled> = words
+        .iter()
+        .flat_map(|found| {
+            let term = keys.index.lexeme(&found.lexeme);
+            spellings(&found.word).into_iter().map(move |spelling| (spelling, term))
+        })
+        .map(|(spelling, term)| Spelled { variant: keys.index.spelling(&spelling), term })
+        .collect();
+    spelled.sort_unstable();
+    spelled.dedup();
+    spelled
 }
 
 /// Puts passages, lexemes and vectors together, the text encrypted.

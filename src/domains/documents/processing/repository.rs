@@ -6,7 +6,7 @@ use diesel::prelude::{ExpressionMethods as _, OptionalExtension as _, QueryDsl a
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
-use super::passages::Prepared;
+use super::passages::{Prepared, Spelled};
 use crate::db::schema::documents;
 use crate::db::sql;
 use crate::domains::documents::model::{DocumentStatus, FileRow, NoteRow};
@@ -21,6 +21,15 @@ const TERMS_AT_ONCE: usize = 20_000;
 const VECTORS_AT_ONCE: i64 = 5_000;
 
 /// A lexeme in one of the texts asked for.
+/// A word of a text.
+#[derive(QueryableByName)]
+pub(super) struct WordRow {
+    #[diesel(sql_type = Text)]
+    pub word: String,
+    #[diesel(sql_type = Text)]
+    pub lexeme: String,
+}
+
 #[derive(QueryableByName)]
 pub(super) struct LexemeRow {
     /// Which text, from 0.
@@ -87,6 +96,16 @@ pub(super) async fn find_note(
         .first(&mut db)
         .await
         .optional()?)
+}
+
+/// The words of texts with their lexemes, each once, those of letters alone; stop words are left out.
+pub(super) async fn words(mut db: &AsyncPgConnection, texts: Vec<&str>) -> Result<Vec<WordRow>> {
+    Ok(sql("SELECT DISTINCT lower(p.token) AS word, l.lexeme FROM unnest($1::text[]) AS t (text), \
+         LATERAL ts_parse('default', t.text) p, LATERAL unnest(ts_lexize('english_stem', lower(p.token))) AS l (lexeme) \
+         WHERE p.tokid IN (1, 2, 10, 11)")
+    .bind::<Array<Text>, _>(texts)
+    .load(&mut db)
+    .await?)
 }
 
 /// Lexemes of texts by PostgreSQL's own parser and English dictionaries. The texts pass through and stay nowhere.
@@ -160,6 +179,7 @@ pub(super) async fn replace(
     id: DocumentId,
     model: i16,
     prepared: Vec<Prepared>,
+    spelled: &[Spelled],
 ) -> Result<()> {
     let before: Sizes = sql("SELECT count(*) AS chunks, coalesce(sum(term_count), 0)::bigint AS terms \
          FROM document_chunks WHERE facility_id = $1 AND document_id = $2")
@@ -178,6 +198,7 @@ pub(super) async fn replace(
     insert_terms(db, facility, id, &prepared).await?;
     insert_vectors(db, facility, model, prepared.into_iter().map(|passage| (passage.id, passage.vector)).collect())
         .await?;
+    insert_spellings(db, facility, spelled).await?;
     // Last, since every document of the facility waits for this row.
     sql("INSERT INTO search_statistics (facility_id, chunks, terms) VALUES ($1, $2, $3) \
          ON CONFLICT (facility_id) DO UPDATE SET chunks = search_statistics.chunks + excluded.chunks, \
@@ -246,6 +267,22 @@ async fn insert_terms(
     Ok(())
 }
 
+/// Adds spellings of words to those of the facility. They come sorted, so that two documents wait for each other in
+/// one order. What is there already is not written again: after some hundred documents few lexemes are new.
+async fn insert_spellings(mut db: &AsyncPgConnection, facility: FacilityId, spelled: &[Spelled]) -> Result<()> {
+    for batch in spelled.chunks(TERMS_AT_ONCE) {
+        sql("INSERT INTO lexeme_spellings (facility_id, variant, term) \
+             SELECT $1, s.variant, s.term FROM unnest($2::bigint[], $3::bigint[]) AS s (variant, term) \
+             ON CONFLICT DO NOTHING")
+        .bind::<SqlUuid, _>(facility)
+        .bind::<Array<BigInt>, _>(batch.iter().map(|spelled| spelled.variant).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(batch.iter().map(|spelled| spelled.term).collect::<Vec<_>>())
+        .execute(&mut db)
+        .await?;
+    }
+    Ok(())
+}
+
 /// Adds vectors of a model to passages; of a passage that is gone, or has one, nothing.
 pub(super) async fn insert_vectors(
     mut db: &AsyncPgConnection,
@@ -271,22 +308,32 @@ pub(super) async fn insert_vectors(
     Ok(())
 }
 
+/// What the text tells of its document.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// `None` for text without pages.
+    pub page_count: Option<i32>,
+    /// A BCP 47 subtag; `None` when it cannot be told.
+    pub language: Option<&'static str>,
+}
+
 /// The document can be found from now on.
 pub(super) async fn set_ready(
     mut db: &AsyncPgConnection,
     facility: FacilityId,
     id: DocumentId,
-    page_count: Option<i32>,
+    told: Told,
     chunk_count: i32,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sql("UPDATE documents SET status = 'ready', failure_code = NULL, page_count = $3, chunk_count = $4, \
-         ready_at = coalesce(ready_at, $5), updated_at = $5 WHERE facility_id = $1 AND id = $2")
+         ready_at = coalesce(ready_at, $5), updated_at = $5, language = $6 WHERE facility_id = $1 AND id = $2")
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(id)
-    .bind::<Nullable<Integer>, _>(page_count)
+    .bind::<Nullable<Integer>, _>(told.page_count)
     .bind::<Integer, _>(chunk_count)
     .bind::<Timestamptz, _>(now)
+    .bind::<Nullable<Text>, _>(told.language)
     .execute(&mut db)
     .await?;
     Ok(())

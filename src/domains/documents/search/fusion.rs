@@ -1,44 +1,85 @@
-//! Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009): ranks are comparable where scores of different
-//! methods are not. Pure.
+//! One ranking out of two, by their scores. Pure.
+//!
+//! Ranks alone (reciprocal rank fusion) let the ranking by words push aside what was found by meaning even where the
+//! words found are few and common. Scores say how sure each is: cosine similarity, and BM25 as a share of what a
+//! passage with all words of the query could reach, so that a passage with one common word of five counts for little.
+//! Figures in `docs/search-quality.md`.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::ids::ChunkId;
+use super::model::DocumentSearchMode;
+use crate::ids::{ChunkId, DocumentId};
 
-/// Damps the lead of the first ranks; the value of the paper.
-const K: f64 = 60.0;
-/// Equal weights: by meaning wins for questions, by words for names and codes, and neither is known beforehand.
-/// Measured on public medical sets, 1:1 to 1:2 differ by less than a hundredth of nDCG@10.
-const SEMANTIC_WEIGHT: f64 = 1.0;
-const LEXICAL_WEIGHT: f64 = 1.0;
+/// What the ranking by words weighs beside that by meaning, up to [`SHORT`] words. Tuned on the halves named in
+/// `docs/search-quality.md`.
+const LEXICAL_WEIGHT: f64 = 0.4;
+/// Of a longer query no passage has most words: what share of them it has is worth more, in proportion.
+const SHORT: u32 = 6;
+
+/// A passage of one ranking; its score is from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Candidate {
+    pub chunk: ChunkId,
+    pub document: DocumentId,
+    pub score: f64,
+}
 
 /// A passage with its places in both rankings, from 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fused {
     pub chunk: ChunkId,
+    pub document: DocumentId,
     pub score: f64,
     pub semantic_rank: Option<i32>,
     pub lexical_rank: Option<i32>,
 }
 
-/// Fuses two rankings, best first; a tie goes to the older passage, so that pages are stable.
-pub(super) fn fuse(semantic: &[ChunkId], lexical: &[ChunkId]) -> Vec<Fused> {
-    let mut fused: HashMap<ChunkId, Fused> = HashMap::with_capacity(semantic.len() + lexical.len());
-    let mut add = |ranking: &[ChunkId], weight: f64, place: fn(&mut Fused) -> &mut Option<i32>| {
-        for (rank, chunk) in (1..).zip(ranking) {
-            let entry = fused.entry(*chunk).or_insert(Fused {
-                chunk: *chunk,
-                score: 0.0,
-                semantic_rank: None,
-                lexical_rank: None,
-            });
-            entry.score += weight / (K + f64::from(rank));
-            *place(entry) = Some(rank);
+/// How the two rankings are weighed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Weights {
+    meaning: f64,
+    words: f64,
+}
+
+impl Weights {
+    /// For a query of so many lexemes. They add up to 1, and so a score is at most 1.
+    pub(super) fn of(mode: DocumentSearchMode, lexemes: usize) -> Self {
+        match mode {
+            DocumentSearchMode::Hybrid => {
+                let length = f64::from(u32::try_from(lexemes).unwrap_or(u32::MAX).max(SHORT)) / f64::from(SHORT);
+                let words = LEXICAL_WEIGHT * length;
+                Self { meaning: 1.0 / (1.0 + words), words: words / (1.0 + words) }
+            }
+            DocumentSearchMode::Semantic => Self { meaning: 1.0, words: 0.0 },
+            DocumentSearchMode::Lexical => Self { meaning: 0.0, words: 1.0 },
         }
+    }
+}
+
+/// Fuses two rankings, best first; a tie goes to the older passage, so that pages are stable.
+pub(super) fn fuse(weights: Weights, semantic: &[Candidate], lexical: &[Candidate]) -> Vec<Fused> {
+    let Weights { meaning, words } = weights;
+    // What is not among the nearest is at most as near as the last of them.
+    let floor = semantic.last().map_or(0.0, |last| last.score.max(0.0));
+    let mut fused: HashMap<ChunkId, Fused> = HashMap::with_capacity(semantic.len() + lexical.len());
+    let entry = |candidate: &Candidate| Fused {
+        chunk: candidate.chunk,
+        document: candidate.document,
+        score: meaning * floor,
+        semantic_rank: None,
+        lexical_rank: None,
     };
-    add(semantic, SEMANTIC_WEIGHT, |entry| &mut entry.semantic_rank);
-    add(lexical, LEXICAL_WEIGHT, |entry| &mut entry.lexical_rank);
+    for (rank, candidate) in (1..).zip(semantic) {
+        let found = fused.entry(candidate.chunk).or_insert_with(|| entry(candidate));
+        found.score = meaning * candidate.score.max(0.0);
+        found.semantic_rank = Some(rank);
+    }
+    for (rank, candidate) in (1..).zip(lexical) {
+        let found = fused.entry(candidate.chunk).or_insert_with(|| entry(candidate));
+        found.score += words * candidate.score;
+        found.lexical_rank = Some(rank);
+    }
     let mut ranked: Vec<Fused> = fused.into_values().collect();
     ranked.sort_by(|one, other| {
         other.score.partial_cmp(&one.score).unwrap_or(Ordering::Equal).then(one.chunk.cmp(&other.chunk))
@@ -51,20 +92,50 @@ mod tests {
     use super::*;
     use crate::ids::new_id;
 
-    #[test]
-    fn what_both_rankings_know_comes_before_what_one_knows() {
-        let [both, meaning, words]: [ChunkId; 3] = [new_id(), new_id(), new_id()];
-        let fused = fuse(&[meaning, both], &[words, both]);
-        assert_eq!(fused[0].chunk, both);
-        assert_eq!((fused[0].semantic_rank, fused[0].lexical_rank), (Some(2), Some(2)));
-        // A tie: the older id first.
-        assert_eq!([fused[1].chunk, fused[2].chunk], [meaning, words]);
+    fn candidate(chunk: ChunkId, score: f64) -> Candidate {
+        Candidate { chunk, document: new_id(), score }
     }
 
     #[test]
-    fn one_ranking_alone_keeps_its_order() {
-        let ranking: Vec<ChunkId> = (0..5).map(|_| new_id()).collect();
-        let fused: Vec<ChunkId> = fuse(&[], &ranking).into_iter().map(|entry| entry.chunk).collect();
-        assert_eq!(fused, ranking);
+    fn what_both_rankings_know_comes_before_what_one_knows() {
+        let [both, meaning, words]: [ChunkId; 3] = [new_id(), new_id(), new_id()];
+        let semantic = [candidate(meaning, 0.5), candidate(both, 0.45), candidate(new_id(), 0.1)];
+        let lexical = [candidate(words, 0.5), candidate(both, 0.45)];
+        let fused = fuse(Weights::of(DocumentSearchMode::Hybrid, 2), &semantic, &lexical);
+        assert_eq!(fused[0].chunk, both);
+        assert_eq!((fused[0].semantic_rank, fused[0].lexical_rank), (Some(2), Some(2)));
+        let alone = fused.iter().find(|entry| entry.chunk == words).unwrap();
+        assert_eq!((alone.semantic_rank, alone.lexical_rank), (None, Some(1)));
+    }
+
+    #[test]
+    fn a_few_common_words_do_not_push_the_meaning_aside() {
+        let [meant, worded]: [ChunkId; 2] = [new_id(), new_id()];
+        let fused = fuse(
+            Weights::of(DocumentSearchMode::Hybrid, 2),
+            &[candidate(meant, 0.6), candidate(worded, 0.3)],
+            &[candidate(worded, 0.1)],
+        );
+        assert_eq!(fused[0].chunk, meant);
+    }
+
+    #[test]
+    fn the_words_of_a_long_query_weigh_more() {
+        let share = |lexemes| Weights::of(DocumentSearchMode::Hybrid, lexemes).words;
+        assert!((share(1) - 0.4 / 1.4).abs() < 1e-12 && (share(6) - share(1)).abs() < 1e-12);
+        assert!((share(12) - 0.8 / 1.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_ranking_alone_keeps_its_order_and_its_scores() {
+        let ranking: Vec<Candidate> = (0..5).map(|place| candidate(new_id(), 0.9 - 0.1 * f64::from(place))).collect();
+        for (mode, semantic, lexical) in [
+            (DocumentSearchMode::Lexical, Vec::new(), ranking.clone()),
+            (DocumentSearchMode::Semantic, ranking.clone(), Vec::new()),
+        ] {
+            let fused = fuse(Weights::of(mode, 1), &semantic, &lexical);
+            assert!(fused.iter().zip(&ranking).all(|(one, other)| one.chunk == other.chunk));
+            assert!((fused[0].score - 0.9).abs() < 1e-12);
+        }
     }
 }

@@ -3,12 +3,13 @@
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::NaiveDate;
 
-use super::model::{DocumentSearchMode, Hit, Search, Stretch};
+use super::model::{DocumentSearchMode, Filter, Found, Hit, Mark, Search};
+use super::passage::passage;
 use super::service;
 use crate::domains::documents::graphql::Document;
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::model::DocumentKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graphql::connection::PageInfo;
 use crate::graphql::loaders::{LoadError, load_one};
 use crate::graphql::request::request;
@@ -18,11 +19,57 @@ use crate::phi::Phi;
 
 /// A page of search results, best first.
 #[derive(Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct DocumentSearchConnection {
     /// The page.
     pub edges: Vec<DocumentSearchEdge>,
     /// Where the page stands. At most 200 results can be paged through.
     pub page_info: PageInfo,
+    #[graphql(skip)]
+    documents: Vec<DocumentId>,
+}
+
+#[ComplexObject]
+impl DocumentSearchConnection {
+    /// How many documents of the whole result, all that can be paged through, are of each kind and of each month.
+    /// Needs `documents.search`.
+    async fn facets(&self, ctx: &Context<'_>) -> Result<DocumentSearchFacets> {
+        let facets = service::facets(request(ctx)?, &self.documents).await?;
+        let count = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
+        let kinds = facets.kinds.into_iter();
+        let months = facets.months.into_iter();
+        Ok(DocumentSearchFacets {
+            kinds: kinds.map(|(kind, found)| DocumentKindCount { kind, count: count(found) }).collect(),
+            months: months.map(|(month, found)| DocumentMonthCount { month, count: count(found) }).collect(),
+        })
+    }
+}
+
+/// What a search result is made of.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentSearchFacets {
+    /// The most frequent kind first.
+    pub kinds: Vec<DocumentKindCount>,
+    /// The newest month first.
+    pub months: Vec<DocumentMonthCount>,
+}
+
+/// How many documents are of a kind.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentKindCount {
+    /// The kind.
+    pub kind: DocumentKind,
+    /// Documents of it.
+    pub count: i32,
+}
+
+/// How many documents are about a month.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentMonthCount {
+    /// First day of the month.
+    pub month: NaiveDate,
+    /// Documents about a day of it.
+    pub count: i32,
 }
 
 /// A search result with its cursor.
@@ -38,12 +85,15 @@ pub struct DocumentSearchEdge {
 #[derive(Debug, SimpleObject)]
 #[graphql(complex)]
 pub struct DocumentSearchHit {
-    /// Sum over both rankings of 1 / (60 + rank). Comparable within one search only.
+    /// 0 to 1, the greater the better. Comparable within one search only.
     pub score: f64,
     /// Place in the ranking by meaning, from 1; null when it is not among its 100 best or was not asked for.
     pub semantic_rank: Option<i32>,
     /// Place in the ranking by words, from 1; null when it is not among its 100 best or was not asked for.
     pub lexical_rank: Option<i32>,
+    /// Whether the passage has words of the query, and says of all of them that it is not so: `denies suicidal ideation`
+    /// to a search for suicidal ideation. Read from the sentence, by fixed rules; look at the passage.
+    pub negated: bool,
     /// The passage.
     pub passage: DocumentPassage,
     #[graphql(skip)]
@@ -73,7 +123,8 @@ pub struct DocumentPassage {
     pub start_char: i32,
     /// The character after its last.
     pub end_char: i32,
-    /// Words of the passage that the query has too, in any grammatical form; none where nothing was searched for.
+    /// Words of the passage that the query has too, in any grammatical form, by another clinical name, or mistyped; none
+    /// where nothing was searched for.
     pub highlights: Vec<DocumentHighlight>,
 }
 
@@ -84,12 +135,27 @@ pub struct DocumentHighlight {
     pub start: i32,
     /// The character after its last.
     pub end: i32,
+    /// Whether its sentence says that it is not so.
+    pub negated: bool,
 }
 
-impl From<Stretch> for DocumentHighlight {
-    fn from(stretch: Stretch) -> Self {
+impl From<Mark> for DocumentHighlight {
+    fn from(mark: Mark) -> Self {
         let place = |place| i32::try_from(place).unwrap_or(i32::MAX);
-        Self { start: place(stretch.start), end: place(stretch.end) }
+        Self { start: place(mark.place.start), end: place(mark.place.end), negated: mark.negated }
+    }
+}
+
+impl From<Hit> for DocumentSearchHit {
+    fn from(hit: Hit) -> Self {
+        Self {
+            score: hit.score,
+            semantic_rank: hit.semantic_rank,
+            lexical_rank: hit.lexical_rank,
+            negated: hit.negated(),
+            document_id: hit.document,
+            passage: hit.into(),
+        }
     }
 }
 
@@ -109,17 +175,17 @@ impl From<Hit> for DocumentPassage {
 
 impl From<Hit> for DocumentSearchEdge {
     fn from(hit: Hit) -> Self {
-        Self {
-            cursor: hit.chunk.encode(),
-            node: DocumentSearchHit {
-                score: hit.score,
-                semantic_rank: hit.semantic_rank,
-                lexical_rank: hit.lexical_rank,
-                document_id: hit.document,
-                passage: hit.into(),
-            },
-        }
+        Self { cursor: hit.chunk.encode(), node: hit.into() }
     }
+}
+
+/// Passages like another one.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentSimilarPassages {
+    /// The passage that was given.
+    pub passage: DocumentPassage,
+    /// The nearest in meaning first.
+    pub hits: Vec<DocumentSearchHit>,
 }
 
 /// Queries of search.
@@ -144,6 +210,12 @@ impl DocumentSearchQuery {
         #[graphql(desc = "Only documents about this day or a later one.")] from: Option<NaiveDate>,
         #[graphql(desc = "Only documents about this day or an earlier one.")] to: Option<NaiveDate>,
         #[graphql(desc = "Only documents by these users; by all when left out or empty.")] authors: Option<Vec<UserId>>,
+        #[graphql(
+            desc = "Only documents in these languages, as BCP 47 subtags (`en`, `es`); in all when left out or \
+                          empty, also where the language is not known."
+        )]
+        languages: Option<Vec<String>>,
+        #[graphql(desc = "Only within this document; in all when left out.")] document_id: Option<DocumentId>,
         #[graphql(desc = "How to search.", default_with = "DocumentSearchMode::Hybrid")] mode: DocumentSearchMode,
         #[graphql(desc = "Results to return, 1 to 100; 20 when left out.")] first: Option<i32>,
         #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
@@ -151,8 +223,10 @@ impl DocumentSearchQuery {
         let request = request(ctx)?;
         let page = PageRequest::parse(first, after.as_deref())?;
         let (kinds, authors) = (kinds.unwrap_or_default(), authors.unwrap_or_default());
-        let search = Search { query: Phi::new(query), mode, patient: patient_id, kinds, from, to, authors };
-        let found = service::search(request, &search, page).await?;
+        let languages = languages.unwrap_or_default();
+        let filter = Filter { patient: patient_id, kinds, from, to, authors, languages, document: document_id };
+        let search = Search { query: Phi::new(query), mode, filter };
+        let Found { page: found, documents } = service::search(request, &search, page).await?;
         let edges: Vec<DocumentSearchEdge> = found.rows.into_iter().map(Into::into).collect();
         let page_info = PageInfo {
             has_next_page: found.has_next,
@@ -160,6 +234,41 @@ impl DocumentSearchQuery {
             start_cursor: edges.first().map(|edge| edge.cursor.clone()),
             end_cursor: edges.last().map(|edge| edge.cursor.clone()),
         };
-        Ok(DocumentSearchConnection { edges, page_info })
+        Ok(DocumentSearchConnection { edges, page_info, documents })
+    }
+
+    /// Passages of other documents that say most nearly what a passage says, best first; null when there is no such
+    /// passage, or none the caller may read. Needs `documents.search`.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn document_passages_like(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The passage, by its id in a search result.")] passage_id: ChunkId,
+        #[graphql(desc = "Only documents about this patient; of all patients when left out.")] patient_id: Option<
+            PatientId,
+        >,
+        #[graphql(desc = "Only documents of these kinds; of all when left out or empty.")] kinds: Option<
+            Vec<DocumentKind>,
+        >,
+        #[graphql(desc = "Only documents about this day or a later one.")] from: Option<NaiveDate>,
+        #[graphql(desc = "Only documents about this day or an earlier one.")] to: Option<NaiveDate>,
+        #[graphql(desc = "Results to return, 1 to 100; 20 when left out.")] first: Option<i32>,
+    ) -> Result<Option<DocumentSimilarPassages>> {
+        let first = PageRequest::<ChunkId>::parse(first, None)?.first;
+        let filter = Filter { patient: patient_id, kinds: kinds.unwrap_or_default(), from, to, ..Filter::default() };
+        let request = request(ctx)?;
+        let found = async {
+            let given = passage(request, passage_id).await?;
+            let hits = service::similar(request, passage_id, &filter, first).await?;
+            Ok::<_, Error>(DocumentSimilarPassages {
+                passage: given.into(),
+                hits: hits.into_iter().map(Into::into).collect(),
+            })
+        };
+        match found.await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }

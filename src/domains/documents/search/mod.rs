@@ -7,13 +7,16 @@
 //!
 //! Knows nothing of how passages came to be.
 
+mod asked;
 mod fusion;
 pub mod graphql;
 mod highlight;
 pub mod model;
+mod negation;
 pub mod passage;
 mod repository;
 pub mod service;
+mod synonyms;
 
 #[doc(hidden)]
-pub use repository::{LEXICAL, SEMANTIC};
+pub use repository::{CORRECTIONS, LEXICAL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_NARROW};

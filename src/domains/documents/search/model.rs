@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use crate::domains::documents::model::DocumentKind;
 use crate::ids::{ChunkId, DocumentId, PatientId, UserId};
+use crate::pagination::Page;
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
 
@@ -14,16 +15,15 @@ text_enum! {
         Hybrid = "hybrid",
         /// By meaning: finds what says the same in other words.
         Semantic = "semantic",
-        /// By words in their English stems, the rarer the better (BM25).
+        /// By words in their English stems, clinical synonyms and slips of the pen allowed for, the rarer the better
+        /// (BM25).
         Lexical = "lexical",
     }
 }
 
-/// A search. Filters that are left out hold for every document.
-#[derive(Debug, Clone)]
-pub struct Search {
-    pub query: Phi<String>,
-    pub mode: DocumentSearchMode,
+/// Which documents are searched. What is left out holds for every document.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
     pub patient: Option<PatientId>,
     /// Empty for all the actor may read.
     pub kinds: Vec<DocumentKind>,
@@ -33,6 +33,26 @@ pub struct Search {
     pub to: Option<NaiveDate>,
     /// Empty for all.
     pub authors: Vec<UserId>,
+    /// As BCP 47 language subtags; empty for all, also where the language is not known.
+    pub languages: Vec<String>,
+    /// Within this one alone.
+    pub document: Option<DocumentId>,
+}
+
+/// A search.
+#[derive(Debug, Clone)]
+pub struct Search {
+    pub query: Phi<String>,
+    pub mode: DocumentSearchMode,
+    pub filter: Filter,
+}
+
+impl Search {
+    /// A search of everything.
+    #[must_use]
+    pub fn new(query: Phi<String>, mode: DocumentSearchMode) -> Self {
+        Self { query, mode, filter: Filter::default() }
+    }
 }
 
 /// A stretch of a passage, in Unicode scalar values; the end is not part of it.
@@ -42,12 +62,20 @@ pub struct Stretch {
     pub end: usize,
 }
 
+/// A word of a passage that the query asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub place: Stretch,
+    /// Whether its sentence says that it is not so.
+    pub negated: bool,
+}
+
 /// A passage found.
 #[derive(Debug, Clone)]
 pub struct Hit {
     pub chunk: ChunkId,
     pub document: DocumentId,
-    /// Fused score; comparable within one search only.
+    /// 0 to 1; comparable within one search only.
     pub score: f64,
     /// From 1; `None` when it is not among the candidates by meaning.
     pub semantic_rank: Option<i32>,
@@ -61,5 +89,29 @@ pub struct Hit {
     pub start_char: i32,
     pub end_char: i32,
     /// Words of the passage that the query has too.
-    pub highlights: Vec<Stretch>,
+    pub highlights: Vec<Mark>,
+}
+
+impl Hit {
+    /// Whether the passage has words of the query, and denies all of them.
+    #[must_use]
+    pub fn negated(&self) -> bool {
+        !self.highlights.is_empty() && self.highlights.iter().all(|mark| mark.negated)
+    }
+}
+
+/// A page of what was found, and the documents of all that can be paged through.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub page: Page<Hit>,
+    pub documents: Vec<DocumentId>,
+}
+
+/// How many documents of a result are of each kind, and of each month.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facets {
+    /// The most frequent first.
+    pub kinds: Vec<(DocumentKind, i64)>,
+    /// By the first day of the month, the newest first.
+    pub months: Vec<(NaiveDate, i64)>,
 }

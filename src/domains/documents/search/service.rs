@@ -2,18 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::fusion::{Fused, fuse};
-use super::model::{DocumentSearchMode, Hit, Search};
-use super::{highlight, repository};
+use super::asked::{Asked, Terms};
+use super::fusion::{Candidate, Fused, Weights, fuse};
+use super::model::{DocumentSearchMode, Facets, Filter, Found, Hit, Search};
+use super::{highlight, negation, repository};
 use crate::access::{Read, RequestContext, Subject};
 use crate::domains::documents::model::DocumentKind;
 use crate::domains::documents::policy;
 use crate::domains::documents::processing;
 use crate::embedding::Priority;
 use crate::error::{Error, Result};
-use crate::ids::{ChunkId, TypedId as _};
+use crate::ids::{ChunkId, DocumentId, TypedId as _};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
 
@@ -25,30 +26,64 @@ pub const MAX_QUERY_CHARS: usize = 1000;
 /// # Errors
 /// [`Error::BadInput`] for an empty or too long query or a cursor of another search; [`Error::Unavailable`] when the
 /// model cannot be asked; a denial, or a fault.
-pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<ChunkId>) -> Result<Page<Hit>> {
+pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<ChunkId>) -> Result<Found> {
     let read = ctx.read(&policy::SEARCH).await?;
     let query = normalised(&search.query)?;
-    let kinds: Vec<&'static str> = policy::readable_kinds(&read)
-        .iter()
-        .filter(|kind| search.kinds.is_empty() || search.kinds.contains(kind))
-        .map(|kind| kind.as_str())
-        .collect();
-    let wanted = repository::Wanted {
-        facility: ctx.facility(),
-        kinds: &kinds,
-        from: search.from,
-        to: search.to,
-        authors: &search.authors,
-        patient: search.patient,
-    };
+    let kinds = kinds(&read, &search.filter);
+    let wanted = repository::Wanted { facility: ctx.facility(), kinds: &kinds, filter: &search.filter, except: None };
     // Stems are wanted in every mode, for highlights.
-    let lexemes = repository::query_lexemes(read.db()?, query.reveal_str()).await?;
+    let mut asked = Asked::new(query.reveal_str());
+    let (lexed, typed) = futures::try_join!(
+        repository::lexemes(read.db()?, asked.texts(query.reveal_str())),
+        repository::words(read.db()?, query.reveal_str())
+    )?;
+    asked.lexed(lexed);
+    asked.typed(typed);
     let ranked =
-        if kinds.is_empty() { Vec::new() } else { rank(&read, search.mode, &query, &lexemes, &wanted).await? };
-    let cut = page_of(ranked, page)?;
-    let hits = show(&read, &cut.rows, &lexemes).await?;
-    note(ctx, search, &hits);
-    Ok(Page { rows: hits, has_next: cut.has_next })
+        if kinds.is_empty() { Ranked::default() } else { rank(&read, search.mode, &query, &asked, &wanted).await? };
+    let documents = distinct(&ranked.fused);
+    let cut = page_of(ranked.fused, page)?;
+    let looked_for = LookedFor { lexemes: asked.lexemes(), terms: ranked.corrected };
+    let hits = show(&read, &cut.rows, &looked_for).await?;
+    note(ctx, &search.filter, json!({ "mode": search.mode.as_str() }), &hits);
+    Ok(Found { page: Page { rows: hits, has_next: cut.has_next }, documents })
+}
+
+/// Passages of other documents that say most nearly what one says, best first.
+///
+/// # Errors
+/// [`Error::NotFound`] for a passage that is gone or may not be read; a denial, or a fault.
+pub async fn similar(ctx: &RequestContext, passage: ChunkId, filter: &Filter, first: i64) -> Result<Vec<Hit>> {
+    let read = ctx.read(&policy::SEARCH).await?;
+    let db = read.db()?;
+    let model = processing::models::serving(db).await?;
+    let readable: Vec<&'static str> = policy::readable_kinds(&read).iter().map(|kind| kind.as_str()).collect();
+    let found = repository::vector_of(db, ctx.facility(), model.id, passage, &readable).await?;
+    let (document, vector) = found.ok_or(Error::NotFound)?;
+    let kinds = kinds(&read, filter);
+    let wanted = repository::Wanted { facility: ctx.facility(), kinds: &kinds, filter, except: Some(document) };
+    let near = if kinds.is_empty() { Vec::new() } else { repository::nearest(db, &wanted, model.id, vector).await? };
+    let mut ranked = fuse(Weights::of(DocumentSearchMode::Semantic, 0), &near, &[]);
+    ranked.truncate(usize::try_from(first).unwrap_or(usize::MAX));
+    let hits = show(&read, &ranked, &LookedFor::default()).await?;
+    note(ctx, filter, json!({ "like": passage.uuid() }), &hits);
+    Ok(hits)
+}
+
+/// Of what kinds and months documents found are.
+///
+/// # Errors
+/// A denial, or a fault.
+pub async fn facets(ctx: &RequestContext, documents: &[DocumentId]) -> Result<Facets> {
+    let read = ctx.read(&policy::SEARCH).await?;
+    repository::facets(read.db()?, ctx.facility(), documents).await
+}
+
+/// Kinds that are asked for and may be read.
+fn kinds(read: &Read, filter: &Filter) -> Vec<&'static str> {
+    let readable = policy::readable_kinds(read).iter();
+    let asked = readable.filter(|kind| filter.kinds.is_empty() || filter.kinds.contains(kind));
+    asked.map(|kind| kind.as_str()).collect()
 }
 
 /// A query as it is searched for.
@@ -60,41 +95,70 @@ fn normalised(query: &Phi<String>) -> Result<Phi<String>> {
     Ok(query)
 }
 
+/// What a search ranked.
+#[derive(Default)]
+struct Ranked {
+    fused: Vec<Fused>,
+    /// Terms that stand for mistyped words.
+    corrected: HashSet<i64>,
+}
+
 /// Both rankings as the mode asks for them, pipelined on the one connection, and fused.
 async fn rank(
     read: &Read,
     mode: DocumentSearchMode,
     query: &Phi<String>,
-    lexemes: &[String],
+    asked: &Asked,
     wanted: &repository::Wanted<'_>,
-) -> Result<Vec<Fused>> {
-    let db = read.db()?;
+) -> Result<Ranked> {
     let (by_meaning, by_words) = match mode {
         DocumentSearchMode::Hybrid => (true, true),
         DocumentSearchMode::Semantic => (true, false),
         DocumentSearchMode::Lexical => (false, true),
     };
-    let semantic = async {
-        if !by_meaning {
-            return Ok(Vec::new());
-        }
-        let model = processing::models::serving(db).await?;
-        let provider = processing::models::provider(read.ctx().app(), &model)?;
-        let vectors = provider.embed(vec![query.reveal().clone()], Priority::Query).await;
-        let vector = vectors.map_err(|error| Error::Unavailable(error.into()))?.pop();
-        let vector = vector.ok_or_else(|| Error::internal("the embedding model gave no vector"))?;
-        repository::nearest(db, wanted, model.id, vector).await
-    };
+    let semantic = async { if by_meaning { nearest(read, query, wanted).await } else { Ok(Vec::new()) } };
     let lexical = async {
-        if !by_words || lexemes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys = read.keys().await?;
-        let terms = lexemes.iter().map(|lexeme| keys.index.lexeme(lexeme)).collect();
-        repository::best_by_words(db, wanted, terms).await
+        if by_words && !asked.is_empty() { by_lexemes(read, asked, wanted).await } else { Ok(Worded::default()) }
     };
     let (semantic, lexical) = futures::join!(semantic, lexical);
-    Ok(fuse(&semantic?, &lexical?))
+    let (semantic, lexical) = (semantic?, lexical?);
+    Ok(Ranked {
+        fused: fuse(Weights::of(mode, asked.own()), &semantic, &lexical.candidates),
+        corrected: lexical.corrected,
+    })
+}
+
+async fn nearest(read: &Read, query: &Phi<String>, wanted: &repository::Wanted<'_>) -> Result<Vec<Candidate>> {
+    let db = read.db()?;
+    let model = processing::models::serving(db).await?;
+    let provider = processing::models::provider(read.ctx().app(), &model)?;
+    let vectors = provider.embed(vec![query.reveal().clone()], Priority::Query).await;
+    let vector = vectors.map_err(|error| Error::Unavailable(error.into()))?.pop();
+    let vector = vector.ok_or_else(|| Error::internal("the embedding model gave no vector"))?;
+    repository::nearest(db, wanted, model.id, vector).await
+}
+
+/// A ranking by words.
+#[derive(Default)]
+struct Worded {
+    candidates: Vec<Candidate>,
+    corrected: HashSet<i64>,
+}
+
+async fn by_lexemes(read: &Read, asked: &Asked, wanted: &repository::Wanted<'_>) -> Result<Worded> {
+    let (db, keys) = (read.db()?, read.keys().await?);
+    let (unsure, spelled) = asked.unsure(&keys.index);
+    // Asked whether or not anything is unsure: a search has one number of statements.
+    let corrections = repository::corrections(db, wanted.facility, &unsure, &spelled).await?;
+    let terms: Terms = asked.terms(&keys.index, &unsure, &corrections);
+    let corrected = corrections.iter().map(|correction| correction.term).collect();
+    Ok(Worded { candidates: repository::best_by_words(db, wanted, terms).await?, corrected })
+}
+
+/// Documents of a ranking, each once.
+fn distinct(ranked: &[Fused]) -> Vec<DocumentId> {
+    let mut seen = HashSet::new();
+    ranked.iter().map(|entry| entry.document).filter(|document| seen.insert(*document)).collect()
 }
 
 /// The page after the cursor.
@@ -110,8 +174,16 @@ fn page_of(ranked: Vec<Fused>, page: PageRequest<ChunkId>) -> Result<Page<Fused>
     Ok(page.cut(ranked.into_iter().skip(start).take(most).collect()))
 }
 
+/// What is marked in passages.
+#[derive(Default)]
+struct LookedFor {
+    lexemes: Vec<String>,
+    /// Those of which only the hash is known.
+    terms: HashSet<i64>,
+}
+
 /// Passages of a page, decrypted, with their highlights; each is noted as read.
-async fn show(read: &Read, page: &[Fused], lexemes: &[String]) -> Result<Vec<Hit>> {
+async fn show(read: &Read, page: &[Fused], looked_for: &LookedFor) -> Result<Vec<Hit>> {
     if page.is_empty() {
         return Ok(Vec::new());
     }
@@ -128,21 +200,17 @@ async fn show(read: &Read, page: &[Fused], lexemes: &[String]) -> Result<Vec<Hit
         let text = processing::open_text(&keys, row.id, &row.text_ciphertext)?;
         opened.insert(row.id, (row, text));
     }
-    let matching = if lexemes.is_empty() {
-        HashSet::new()
-    } else {
-        let words = highlight::distinct(opened.values().map(|(_, text)| text.reveal_str()));
-        repository::matching_words(read.db()?, words, lexemes).await?
-    };
+    let matching = matching(read, looked_for, opened.values().map(|(_, text)| text.reveal_str())).await?;
     let hits = page.iter().filter_map(|entry| {
         let (row, text) = opened.remove(&entry.chunk)?;
+        let stretches = highlight::stretches(text.reveal_str(), &matching);
         Some(Hit {
             chunk: row.id,
             document: row.document_id,
             score: entry.score,
             semantic_rank: entry.semantic_rank,
             lexical_rank: entry.lexical_rank,
-            highlights: highlight::stretches(text.reveal_str(), &matching),
+            highlights: negation::mark(text.reveal_str(), stretches),
             text,
             page: row.page,
             position: row.position,
@@ -153,15 +221,32 @@ async fn show(read: &Read, page: &[Fused], lexemes: &[String]) -> Result<Vec<Hit
     Ok(hits.collect())
 }
 
+/// Words of passages that are looked for.
+async fn matching(read: &Read, looked_for: &LookedFor, texts: impl Iterator<Item = &str>) -> Result<HashSet<String>> {
+    if looked_for.lexemes.is_empty() && looked_for.terms.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let by_hash = !looked_for.terms.is_empty();
+    let words = highlight::distinct(texts);
+    let keys = read.keys().await?;
+    let found = repository::matching_words(read.db()?, words, &looked_for.lexemes, by_hash).await?;
+    let asked: HashSet<&str> = looked_for.lexemes.iter().map(String::as_str).collect();
+    let is_meant =
+        |lexeme: &str| asked.contains(lexeme) || (by_hash && looked_for.terms.contains(&keys.index.lexeme(lexeme)));
+    Ok(found.into_iter().filter(|(_, lexeme)| is_meant(lexeme)).map(|(word, _)| word).collect())
+}
+
 /// Records the search: how, where and what came of it. Never the query.
-fn note(ctx: &RequestContext, search: &Search, hits: &[Hit]) {
-    let subject = Subject { kind: None, id: None, patient: search.patient };
-    let detail = json!({
-        "mode": search.mode.as_str(),
-        "kinds": search.kinds.iter().map(|kind: &DocumentKind| kind.as_str()).collect::<Vec<_>>(),
-        "dated": search.from.is_some() || search.to.is_some(),
-        "authors": search.authors,
-        "results": hits.iter().map(|hit| hit.chunk.uuid()).collect::<Vec<_>>(),
-    });
+fn note(ctx: &RequestContext, filter: &Filter, mut detail: Value, hits: &[Hit]) {
+    let subject = Subject { kind: None, id: None, patient: filter.patient };
+    if let Some(detail) = detail.as_object_mut() {
+        let kinds: Vec<&str> = filter.kinds.iter().map(|kind: &DocumentKind| kind.as_str()).collect();
+        detail.insert("kinds".to_owned(), json!(kinds));
+        detail.insert("dated".to_owned(), json!(filter.from.is_some() || filter.to.is_some()));
+        detail.insert("authors".to_owned(), json!(filter.authors));
+        detail.insert("document".to_owned(), json!(filter.document));
+        let results: Vec<_> = hits.iter().map(|hit| hit.chunk.uuid()).collect();
+        detail.insert("results".to_owned(), json!(results));
+    }
     ctx.note(&policy::SEARCH, subject, detail);
 }

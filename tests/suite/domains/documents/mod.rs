@@ -9,6 +9,8 @@ mod notes;
 mod processing;
 pub mod search;
 mod search_plan;
+mod search_set;
+mod search_words;
 mod upload;
 pub mod wire;
 

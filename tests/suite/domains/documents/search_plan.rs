@@ -1,7 +1,7 @@
-//! How the two statements of search are planned for the unprivileged role, behind row-level security.
+//! How the statements of search are planned for the unprivileged role, behind row-level security.
 
 use anamnesis::db::CONNECTION_SETUP;
-use anamnesis::domains::documents::search::{LEXICAL, SEMANTIC};
+use anamnesis::domains::documents::search::{CORRECTIONS, LEXICAL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_NARROW};
 use anamnesis::ids::{FacilityId, TypedId as _};
 
 use crate::harness::{TestApp, query_text};
@@ -40,6 +40,25 @@ async fn load(app: &TestApp) {
                  SELECT f, ((n * 7 + k * k * 13) % (50 + k * 40)) + k * 100000, md5('c' || f || n)::uuid, \
                  md5('d' || f || (n % docs))::uuid, 1, 40 FROM {sizes}, generate_series(0, chunks - 1) n, generate_series(1, 40) k"
         ),
+        format!(
+            "INSERT INTO patients (facility_id, id, mrn_ciphertext, mrn_index, given_name_ciphertext, family_name_ciphertext, birth_date_ciphertext, \
+                 gender, created_at, updated_at) SELECT f, md5('p' || f || n)::uuid, '', n, '', '', '', 'female', now(), now() \
+                 FROM {sizes}, generate_series(0, docs / 10 - 1) n"
+        ),
+        format!(
+            "INSERT INTO document_patients (facility_id, document_id, patient_id, linked_at) \
+                 SELECT f, md5('d' || f || n)::uuid, md5('p' || f || (n / 10))::uuid, now() \
+                 FROM {sizes}, generate_series(0, docs - 1) n"
+        ),
+        format!(
+            "INSERT INTO lexeme_spellings (facility_id, variant, term) SELECT f, n, n / 8 + 100000 \
+                 FROM {sizes}, generate_series(0, docs * 40) n"
+        ),
+        // A table of a row a facility is read whole while it fits one page.
+        "INSERT INTO facilities (id, name, kind, time_zone, created_at, updated_at) \
+             SELECT md5('f' || n)::uuid, 'Facility', 'clinic', 'UTC', now(), now() FROM generate_series(1, 2000) n"
+            .to_owned(),
+        "INSERT INTO search_statistics SELECT md5('f' || n)::uuid, 1, 40 FROM generate_series(1, 2000) n".to_owned(),
         format!("INSERT INTO search_statistics SELECT f, chunks, chunks * 40 FROM {sizes}"),
         "VACUUM ANALYZE".to_owned(),
     ] {
@@ -59,7 +78,7 @@ async fn plan(
     let mode = if generic { "force_generic_plan" } else { "force_custom_plan" };
     let script = format!(
         "{CONNECTION_SETUP}; SET plan_cache_mode = {mode}; PREPARE planned ({types}) AS {statement}; BEGIN; \
-         SELECT bind_system('system', '{0}', now()); EXPLAIN EXECUTE planned ('{0}', {arguments}); COMMIT",
+         SELECT bind_system('system', '{0}', now()); EXPLAIN (COSTS OFF) EXECUTE planned ('{0}', {arguments}); COMMIT",
         facility.uuid()
     );
     let rows = query_text(&app.database.server_url, &script).await;
@@ -78,23 +97,95 @@ fn assert_indexed(plan: &[String], table: &str, index: &str, second: &str) {
     assert!(condition.contains("facility_id =") && condition.contains(second), "{text}");
 }
 
-#[tokio::test]
-async fn both_rankings_read_the_index_of_their_facility() {
-    let app = TestApp::start().await;
-    load(&app).await;
+const SEMANTIC_TYPES: &str = "uuid, smallint, text[], date, date, uuid[], uuid, text[], uuid, uuid, halfvec, bigint";
+const LEXICAL_TYPES: &str =
+    "uuid, bigint[], text[], date, date, uuid[], uuid, text[], uuid, uuid, float8[], bool[], int[], bigint";
+const CORRECTIONS_TYPES: &str = "uuid, bigint[], bigint[], bigint[]";
+
+/// Arguments after the facility, as a search gives them.
+struct Arguments {
+    semantic: String,
+    narrow: String,
+    lexical: String,
+    lexical_narrow: String,
+    corrections: String,
+}
+
+async fn arguments(app: &TestApp, facility: FacilityId) -> Arguments {
     let model = app.db_value("SELECT id FROM embedding_models").await;
     let vector = app.db_value("SELECT embedding FROM chunk_embeddings LIMIT 1").await;
-    let wanted = "'{clinical_note}', NULL, NULL, '{}', NULL";
+    let patient = app
+        .db_value(&format!(
+            "SELECT patient_id FROM document_patients WHERE facility_id = '{}' LIMIT 1",
+            facility.uuid()
+        ))
+        .await;
+    let wanted = |patient: &str| format!("'{{clinical_note}}', NULL, NULL, '{{}}', {patient}, '{{}}', NULL, NULL");
+    let lexical = |wanted: &str| {
+        format!("'{{100005, 200010, 300030}}', {wanted}, '{{1, 1, 0.7}}', '{{t, t, f}}', '{{0, 1, 1}}', 100")
+    };
+    Arguments {
+        semantic: format!("{model}, {}, '{vector}', 100", wanted("NULL")),
+        narrow: format!("{model}, {}, '{vector}', 100", wanted(&format!("'{patient}'"))),
+        lexical: lexical(&wanted("NULL")),
+        lexical_narrow: lexical(&wanted(&format!("'{patient}'"))),
+        corrections: "'{7, 8}', '{1, 1, 1, 2, 2}', '{11, 12, 13, 14, 15}'".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn every_ranking_reads_the_index_of_its_facility() {
+    let app = TestApp::start().await;
+    load(&app).await;
     for facility in [app.facility, app.other] {
+        let given = arguments(&app, facility).await;
         for generic in [false, true] {
-            let types = "uuid, smallint, text[], date, date, uuid[], uuid, halfvec, bigint";
-            let arguments = format!("{model}, {wanted}, '{vector}', 100");
-            let semantic = plan(&app, facility, types, SEMANTIC, &arguments, generic).await;
+            let semantic = plan(&app, facility, SEMANTIC_TYPES, SEMANTIC, &given.semantic, generic).await;
             assert_indexed(&semantic, "chunk_embeddings", "chunk_embeddings_facility_id_model_id_idx", "model_id =");
-            let types = "uuid, bigint[], text[], date, date, uuid[], uuid, bigint";
-            let arguments = format!("'{{100005, 200010, 300030}}', {wanted}, 100");
-            let lexical = plan(&app, facility, types, LEXICAL, &arguments, generic).await;
+            // Of a patient's documents, and nothing else of the facility.
+            let narrow = plan(&app, facility, SEMANTIC_TYPES, SEMANTIC_NARROW, &given.narrow, generic).await;
+            let by_document = "chunk_embeddings_facility_id_document_id_idx";
+            assert_indexed(&narrow, "chunk_embeddings", by_document, "document_id = ANY");
+            let lexical = plan(&app, facility, LEXICAL_TYPES, LEXICAL, &given.lexical, generic).await;
             assert_indexed(&lexical, "chunk_terms", "chunk_terms_pkey", "term = ANY");
+            let of_patient = plan(&app, facility, LEXICAL_TYPES, LEXICAL_NARROW, &given.lexical_narrow, generic).await;
+            assert_indexed(&of_patient, "chunk_terms", "chunk_terms_pkey", "term = ANY");
+            for narrow in [&narrow, &of_patient] {
+                assert_indexed(narrow, "documents", "documents_pkey", "id = ANY");
+                let by_patient = |line: &&String| {
+                    line.contains("Index Cond:") && line.contains("facility_id =") && line.contains("patient_id =")
+                };
+                assert!(narrow.iter().any(|line| by_patient(&line)), "{}", narrow.join("\n"));
+            }
+            let corrections = plan(&app, facility, CORRECTIONS_TYPES, CORRECTIONS, &given.corrections, generic).await;
+            assert_indexed(&corrections, "lexeme_spellings", "lexeme_spellings_pkey", "variant =");
         }
     }
+}
+
+/// What is read, by which index, under which conditions: the shape of the plans is committed, and so a change of it
+/// is seen in review.
+#[tokio::test]
+async fn the_plans_are_as_committed() {
+    let app = TestApp::start().await;
+    load(&app).await;
+    let given = arguments(&app, app.facility).await;
+    let mut text = String::from("# Plans of the statements of search, for any facility, as the unprivileged role.\n");
+    for (name, types, statement, arguments) in [
+        ("SEMANTIC", SEMANTIC_TYPES, SEMANTIC, &given.semantic),
+        ("SEMANTIC_NARROW", SEMANTIC_TYPES, SEMANTIC_NARROW, &given.narrow),
+        ("LEXICAL", LEXICAL_TYPES, LEXICAL, &given.lexical),
+        ("LEXICAL_NARROW", LEXICAL_TYPES, LEXICAL_NARROW, &given.lexical_narrow),
+        ("CORRECTIONS", CORRECTIONS_TYPES, CORRECTIONS, &given.corrections),
+    ] {
+        let plan = plan(&app, app.facility, types, statement, arguments, true).await;
+        for line in &plan {
+            // A table of tenants is never read whole: whoever reads it whole reads everyone's rows.
+            assert!(!line.contains("Seq Scan"), "{name} reads a whole table:\n{}", plan.join("\n"));
+        }
+        let conditions: Vec<&String> = plan.iter().filter(|line| line.contains("Index Cond:")).collect();
+        assert!(conditions.iter().all(|line| line.contains("facility_id")), "{name}:\n{}", plan.join("\n"));
+        text.push_str(&format!("\n{name}\n{}\n", plan.join("\n")));
+    }
+    crate::contracts::compare_or_update("tests/suite/domains/documents/search_plan.txt", &text);
 }
