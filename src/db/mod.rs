@@ -6,6 +6,7 @@
 pub mod embedded;
 mod joins;
 pub mod migrate;
+#[expect(clippy::doc_markdown, reason = "printed from the comments of the database")]
 pub mod schema;
 mod sql;
 mod tenant;

@@ -50,7 +50,7 @@ pub(super) async fn parts(request: Request) -> Result<Multipart> {
 }
 
 /// The next part; an error when the sender stops.
-pub(super) async fn next<'a>(parts: &'a mut Multipart) -> Result<Option<Field<'a>>> {
+pub(super) async fn next(parts: &mut Multipart) -> Result<Option<Field<'_>>> {
     match tokio::time::timeout(IDLE, parts.next_field()).await {
         Ok(Ok(field)) => Ok(field),
         Ok(Err(_)) => Err(Error::bad_input("the parts of the request cannot be read")),

@@ -70,7 +70,9 @@ impl Reader {
             match self.source.try_next().await? {
                 Some(sealed) => {
                     let opened = opener.push(sealed)?;
-                    opened.into_iter().for_each(|piece| self.accept(piece));
+                    for piece in opened {
+                        self.accept(piece);
+                    }
                 }
                 None => self.end()?,
             }

@@ -105,14 +105,14 @@ impl Drop for Guard {
         let (storage, path) = (self.storage.clone(), self.path.clone());
         let closed = move |storage: &Storage| storage.inner.open.send_modify(|open| *open -= 1);
         let state = std::mem::replace(&mut self.state, State::Kept);
-        match (state, tokio::runtime::Handle::try_current()) {
-            (State::Kept | State::Begun, _) => closed(&storage),
-            (state, Ok(runtime)) => drop(runtime.spawn(async move {
+        let leaves_something = !matches!(state, State::Kept | State::Begun);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if leaves_something => drop(runtime.spawn(async move {
                 undo(&storage, &path, state).await;
                 closed(&storage);
             })),
-            // The process is ending: the sweep removes it.
-            (_, Err(_)) => closed(&storage),
+            // Where the process is ending, the sweep removes it.
+            _ => closed(&storage),
         }
     }
 }

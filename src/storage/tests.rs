@@ -1,5 +1,4 @@
 //! The store over a temporary folder.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -1,5 +1,4 @@
 //! Pure rules of the domain.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use chrono::NaiveDate;
 

@@ -1,5 +1,4 @@
 //! Pure rules of the domain.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use async_graphql::MaybeUndefined;
 use chrono::{DateTime, TimeDelta, Utc};

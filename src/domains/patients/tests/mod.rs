@@ -1,5 +1,5 @@
 //! Pure rules of the domain.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
 mod duplicates;
 mod matching;
