@@ -32,7 +32,7 @@ pub(super) enum EvalCommand {
         /// Keep the database in this folder, and use it again while the passages are the same.
         #[arg(long)]
         keep: Option<PathBuf>,
-        /// Also write every ranking to this file: query, Q0, passage, rank, score, mode, as trec_eval reads it.
+        /// Also write every ranking to this file: query, Q0, passage, rank, score, mode, as `trec_eval` reads it.
         #[arg(long)]
         rankings: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! How good a ranking is, by the definitions of trec_eval. Pure.
+//! How good a ranking is, by the definitions of `trec_eval`. Pure.
 
 use std::collections::BTreeMap;
 

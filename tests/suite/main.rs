@@ -1,5 +1,10 @@
 //! One integration binary: the harness, the domains, and the contracts that hold for everything.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(
+    clippy::cloned_ref_to_slice_refs,
+    clippy::format_push_string,
+    reason = "tests read plainly before they are fast"
+)]
 
 mod audit;
 mod contracts;

@@ -59,7 +59,7 @@ async fn rows(app: &TestApp, answer: &Answer) -> Vec<Recorded> {
 
 fn phi_queries(api: &Api) -> Vec<Root> {
     let roots: Vec<_> = api.roots().into_iter().filter(|root| !root.mutation).collect();
-    roots.into_iter().filter(|root| holds_phi(api, api.returned(root), 2)).collect()
+    roots.into_iter().filter(|root| holds_phi(api, Api::returned(root), 2)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +74,7 @@ async fn every_query_that_shows_a_patient_names_them_in_the_audit_log() {
     let mut silent = Vec::new();
     for root in roots {
         let variables = api.variables(&root, &ids, false);
-        let document = Api::operation(&root, &api.deep(api.returned(&root), DEPTH), &variables);
+        let document = Api::operation(&root, &api.deep(Api::returned(&root), DEPTH), &variables);
         let answer = maker.run(&document, variables).await;
         assert!(answer.errors.is_empty(), "{}: {:?}", root.name(), answer.errors);
         let seen = rows(&app, &answer).await;

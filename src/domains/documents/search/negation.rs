@@ -1,5 +1,5 @@
 //! Which words of a passage it denies: `denies suicidal ideation` speaks of suicidal ideation and says there is none.
-//! In the manner of NegEx (Chapman and others, 2001), with rules and cues of our own; cues are data
+//! In the manner of `NegEx` (Chapman and others, 2001), with rules and cues of our own; cues are data
 //! (`data/clinical-language/negation.tsv`). Pure; reads a sentence at a time and looks at nothing beyond it.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::model::{Mark, Stretch};
 
 const CUES: &str = include_str!("../../../../data/clinical-language/negation.tsv");
-/// How far back a cue after its object reaches, in words; NegEx has five too.
+/// How far back a cue after its object reaches, in words; `NegEx` has five too.
 const WORDS_BACK: usize = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +184,7 @@ mod tests {
 
     /// The text with what is negated in brackets, of the words asked about.
     fn negated(text: &str, asked: &str) -> bool {
-        let start = text.find(asked).unwrap_or_else(|| panic!("{asked} is not in {text}"));
+        let start = text.find(asked).unwrap();
         let start = text[..start].chars().count();
         mark(text, vec![Stretch { start, end: start + asked.chars().count() }])[0].negated
     }

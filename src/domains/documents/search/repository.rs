@@ -387,7 +387,7 @@ pub(super) async fn facets(
             (None, None) => {}
         }
     }
-    facets.months.sort_unstable_by(|one, other| other.0.cmp(&one.0));
+    facets.months.sort_unstable_by_key(|month| std::cmp::Reverse(month.0));
     Ok(facets)
 }
 

@@ -18,7 +18,7 @@ async fn a_page_of_one_twenty_and_a_hundred_patients_costs_the_same() {
     db_load_codes(&app).await;
     let everyone = app.member(super::all_roles()).await;
     for index in 0..100 {
-        let birth = format!("19{:02}-01-15", index);
+        let birth = format!("19{index:02}-01-15");
         let id = register(
             &everyone,
             person(&format!("Given{}", letters(index)), &format!("Family{}", letters(index)), &birth),
