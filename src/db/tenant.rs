@@ -123,7 +123,7 @@ impl Drop for Lent {
     }
 }
 
-/// A bound transaction. Dropped without [`Session::end`], it has its connection closed: a request that is
+/// A bound transaction. Dropped without `end`, it has its connection closed: a request that is
 /// cancelled half-way can leave nothing behind.
 pub struct Session {
     lent: Arc<Lent>,

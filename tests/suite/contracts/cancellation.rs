@@ -13,7 +13,7 @@ const REGISTER: &str = "mutation($input: PatientRegisterInput!) { patientRegiste
 const LIST: &str = "{ patients(first: 20) { nodes { familyName contacts { name } visits { nodes { reason } } } } }";
 
 /// Alternating requests of two tenants on a pool of two.
-const ALTERNATING: usize = 2_000;
+const ALTERNATING: usize = 10_000;
 
 async fn register(client: &Client, family: &str) {
     let input = json!({ "input": { "givenName": "Given", "familyName": family, "birthDate": "1980-01-01",
