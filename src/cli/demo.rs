@@ -15,6 +15,7 @@ use crate::crypto::{Keyring, keyring};
 use crate::db::embedded::{Embedded, EmbeddedOptions, SUPERUSER};
 use crate::db::{execute_as, migrate};
 use crate::demo;
+use crate::jobs::Worker;
 use crate::provision;
 
 const DATABASE: &str = "anamnesis";
@@ -147,6 +148,9 @@ async fn prepare(config: &mut Config, places: &Places, database: &mut Database) 
         println!("loading the demo data; this happens once");
         serve::load_reference_data(&database.owner).await?;
         demo::load(&app, |step| println!("  {step}")).await?;
+        // Whoever tries the examples at once should find what they ask for.
+        println!("  reading the documents, so that search finds them");
+        Worker::new(Arc::clone(&app), crate::domains::job_handlers(&app)).drain().await?;
         std::fs::write(&loaded, "")?;
     }
     Ok(app)

@@ -2,7 +2,6 @@
 //! line, another caller's error, or a dump of the database.
 
 use std::fmt::Write as _;
-use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
 use anamnesis::access::Role;
@@ -11,7 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-use crate::harness::{Answer, Client, TestApp, cluster};
+use crate::harness::{Answer, Client, TestApp};
 
 /// Begins every text planted: letters only, so that names take it.
 const MARK: &str = "Zqcanary";
@@ -233,12 +232,7 @@ async fn a_dump_of_the_database_holds_no_canary() {
     let patient = plant(&clerk).await;
     // So that it shows that the dump holds the patient at all.
     let id: anamnesis::ids::PatientId = anamnesis::ids::TypedId::decode(patient.as_str().unwrap()).unwrap();
-    let output = Command::new(cluster().program("pg_dump"))
-        .args(["--data-only", "--inserts", "--dbname", &app.database.superuser_url])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut dump = String::from_utf8(output.stdout).unwrap();
+    let mut dump = app.db_dump();
     assert!(dump.contains(&anamnesis::ids::TypedId::uuid(id).to_string()));
     for allowed in IN_CLEAR {
         assert!(dump.contains(allowed), "{allowed} is not in clear any more: take it off the list");

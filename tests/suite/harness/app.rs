@@ -172,6 +172,16 @@ impl TestApp {
         self.db_query(query).await[0][0].clone().unwrap()
     }
 
+    /// All rows of all tables, as whoever has the disk or a backup reads them.
+    pub fn db_dump(&self) -> String {
+        let output = std::process::Command::new(cluster().program("pg_dump"))
+            .args(["--data-only", "--inserts", "--dbname", &self.database.superuser_url])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub async fn db_create_facility(&self, id: FacilityId, name: &str) {
         let statement = format!(
             "INSERT INTO facilities (id, name, kind, time_zone, created_at, updated_at) \
