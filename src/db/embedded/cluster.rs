@@ -48,7 +48,19 @@ pub(super) struct Cluster {
     pub(super) log: PathBuf,
     pub(super) guard_lock: PathBuf,
     pub(super) account: Account,
-    _owner_lock: File,
+    _owner_lock: Lock,
+}
+
+/// A lock on a file, given back when dropped. Closing the file alone would not do: a child that another thread has
+/// forked and that has not yet run its program holds the same open file for a moment.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It is closed next, which gives it back as well.
+        self.0.unlock().ok();
+    }
 }
 
 impl Cluster {
@@ -200,6 +212,8 @@ impl Cluster {
             }
             sleep(POLL).await;
         }
+        // For the new guard.
+        drop(Lock(file));
         Ok(())
     }
 }
@@ -240,7 +254,7 @@ fn check_reachable(path: &Path, account: &Account) -> Result<(), EmbeddedError> 
 }
 
 /// Locks the folder for this process and notes its id for whoever is refused.
-fn take_ownership(data_dir: &Path) -> Result<File, EmbeddedError> {
+fn take_ownership(data_dir: &Path) -> Result<Lock, EmbeddedError> {
     let path = data_dir.join("owner.lock");
     let fault = |error| EmbeddedError::io("write", &path)(error);
     let mut file =
@@ -261,7 +275,7 @@ fn take_ownership(data_dir: &Path) -> Result<File, EmbeddedError> {
         Err(fs::TryLockError::Error(error)) => return Err(fault(error)),
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(fault)?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 /// The last lines of a text.
