@@ -10,8 +10,17 @@ use crate::harness::{TestApp, query_text};
 const LARGE: (u32, u32) = (300, 3800);
 const SMALL: (u32, u32) = (20, 200);
 
+/// Statistics of whole tables, taken once: samples, and autovacuum at a time of its own, would make plans a matter of
+/// luck.
+const SETTLED: &str = "DO $$ DECLARE one text; BEGIN \
+    EXECUTE format('ALTER DATABASE %I SET default_statistics_target = 10000', current_database()); \
+    FOR one IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP \
+        EXECUTE format('ALTER TABLE %I SET (autovacuum_enabled = false)', one); \
+    END LOOP; END $$";
+
 /// Rows as a loaded database has them; the values mean nothing.
 async fn load(app: &TestApp) {
+    app.db_execute(SETTLED).await;
     let (large, small) = (app.facility.uuid(), app.other.uuid());
     let sizes = format!(
         "(VALUES ('{large}'::uuid, {}, {}), ('{small}'::uuid, {}, {})) AS sizes (f, docs, chunks)",
