@@ -82,6 +82,11 @@ pub fn main() -> ExitCode {
         Command::ExtractChild(arguments) => return crate::extraction::run_child(&arguments),
         command => command,
     };
+    // A login shell gives 1,024, a limit kept for programs that still use `select(2)`; the hard limit is what the
+    // administrator means, and every idle subscriber needs one.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        eprintln!("warning: the limit of open files stays as it is: {error}");
+    }
     // With two providers compiled in, each would otherwise refuse to choose at its first use.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("error: TLS was set up twice");

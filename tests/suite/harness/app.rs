@@ -89,10 +89,13 @@ impl TestApp {
 
     /// Address of a server that cannot reach its database. It ends with the test.
     pub async fn without_database() -> String {
+        let storage = tempfile::tempdir().unwrap();
+        let storage_url = format!("file://{}", storage.path().display());
         let values = [
             ("ANAMNESIS_ENVIRONMENT", "development"),
             ("DATABASE_URL", "postgres://anamnesis_server@127.0.0.1:1/nothing"),
             ("ANAMNESIS_DATABASE_WAIT_SECONDS", "1"),
+            ("ANAMNESIS_STORAGE_URL", storage_url.as_str()),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let keyring = Keyring::generate(Environment::Development).unwrap();

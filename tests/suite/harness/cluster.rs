@@ -63,7 +63,8 @@ fn remove_leftovers(root: &Path) {
 
 impl Cluster {
     async fn start() -> Self {
-        allow_open_files();
+        // Every test has a server, its clients and their connections in this one process.
+        rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let places = Places::from_environment();
         let root = places.cache.0.join("tests");
         remove_leftovers(&root);
@@ -126,14 +127,6 @@ impl Cluster {
             superuser_url: self.url(&name, "postgres"),
         }
     }
-}
-
-/// Servers, pools and clients of all tests share one process: shells often allow it 1024 open files, and more on asking.
-fn allow_open_files() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 /// Ways into one test's database.
