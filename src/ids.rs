@@ -167,6 +167,14 @@ typed_ids! {
     BreakGlassId("bgl") for "BreakGlassAccess";
     /// An uploaded file or authored note.
     DocumentId("doc") for "Document";
+    /// A patient's request that a note be corrected.
+    AmendmentId("amd") for "AmendmentRequest";
+    /// That one member's notes need another's co-signature.
+    SupervisionId("sup") for "Supervision";
+    /// A form that notes are made of.
+    NoteTemplateId("tpl") for "NoteTemplate";
+    /// A state a document was in.
+    VersionId("ver") for "DocumentVersion";
     /// A passage of a document.
     ChunkId("chk") for "DocumentPassage";
     /// A signature on a document.

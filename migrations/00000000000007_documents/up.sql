@@ -20,7 +20,7 @@ CREATE TABLE documents (
     facility_id uuid NOT NULL CONSTRAINT documents_facility_id_fkey REFERENCES facilities (id),
     id uuid NOT NULL,
     origin text NOT NULL CONSTRAINT documents_origin_check CHECK (origin IN ('upload', 'note')),
-    kind text NOT NULL CONSTRAINT documents_kind_check CHECK (kind IN ('medical_record', 'lab_result', 'imaging_report', 'discharge_summary', 'treatment_plan', 'insurance_document', 'consent_form', 'medication_list', 'allergy_record', 'clinical_note', 'referral', 'other')),
+    kind text NOT NULL CONSTRAINT documents_kind_check CHECK (kind IN ('medical_record', 'lab_result', 'imaging_report', 'discharge_summary', 'treatment_plan', 'insurance_document', 'consent_form', 'medication_list', 'allergy_record', 'clinical_note', 'psychotherapy_note', 'referral', 'other')),
     title_ciphertext bytea NOT NULL,
     file_name_ciphertext bytea,
     mime_type text NOT NULL,
@@ -33,9 +33,13 @@ CREATE TABLE documents (
     document_date date NOT NULL,
     status text NOT NULL CONSTRAINT documents_status_check CHECK (status IN ('uploaded', 'extracting', 'embedding', 'ready', 'failed')),
     failure_code text,
-    note_state text CONSTRAINT documents_note_state_check CHECK (note_state IN ('draft', 'final', 'signed')),
+    note_state text CONSTRAINT documents_note_state_check CHECK (note_state IN ('draft', 'final', 'awaiting_cosignature', 'signed')),
     signed_at timestamptz,
     addendum_to uuid,
+    part2 boolean NOT NULL DEFAULT false,
+    template_id uuid,
+    template_number integer,
+    fields_ciphertext bytea,
     language text,
     page_count integer,
     chunk_count integer NOT NULL DEFAULT 0,
@@ -47,6 +51,9 @@ CREATE TABLE documents (
     CONSTRAINT documents_facility_id_addendum_to_fkey FOREIGN KEY (facility_id, addendum_to) REFERENCES documents (facility_id, id),
     CONSTRAINT documents_content_check CHECK ((origin = 'upload' AND object_key IS NOT NULL AND file_key_ciphertext IS NOT NULL AND file_name_ciphertext IS NOT NULL AND body_ciphertext IS NULL AND note_state IS NULL) OR (origin = 'note' AND object_key IS NULL AND body_ciphertext IS NOT NULL AND note_state IS NOT NULL)),
     CONSTRAINT documents_signed_check CHECK ((signed_at IS NOT NULL) = (note_state IS NOT DISTINCT FROM 'signed')),
+    -- Kept apart from the record: written here, and never read into search.
+    CONSTRAINT documents_psychotherapy_check CHECK (kind <> 'psychotherapy_note' OR (origin = 'note' AND status = 'uploaded' AND chunk_count = 0)),
+    CONSTRAINT documents_template_check CHECK ((template_id IS NULL) = (fields_ciphertext IS NULL) AND (template_id IS NULL) = (template_number IS NULL) AND (template_id IS NULL OR origin = 'note')),
     CONSTRAINT documents_failed_check CHECK ((status = 'failed') = (failure_code IS NOT NULL))
 );
 CREATE INDEX documents_facility_id_kind_idx ON documents (facility_id, kind, document_date);
@@ -55,6 +62,7 @@ CREATE INDEX documents_facility_id_author_id_idx ON documents (facility_id, auth
 CREATE INDEX documents_author_id_idx ON documents (author_id);
 CREATE INDEX documents_facility_id_addendum_to_idx ON documents (facility_id, addendum_to);
 CREATE INDEX documents_facility_id_status_idx ON documents (facility_id, status) WHERE status <> 'ready';
+CREATE INDEX documents_facility_id_note_state_idx ON documents (facility_id, author_id) WHERE note_state = 'awaiting_cosignature';
 CREATE UNIQUE INDEX documents_object_key_key ON documents (object_key);
 COMMENT ON TABLE documents IS 'An uploaded file or an authored note.';
 COMMENT ON COLUMN documents.facility_id IS 'identifier: the facility';
@@ -76,6 +84,10 @@ COMMENT ON COLUMN documents.failure_code IS 'operational: why it failed (extract
 COMMENT ON COLUMN documents.note_state IS 'clinical: life cycle of a note; null for uploads';
 COMMENT ON COLUMN documents.signed_at IS 'clinical: when it was signed; null while it is not';
 COMMENT ON COLUMN documents.addendum_to IS 'identifier: the signed note this adds to; null otherwise';
+COMMENT ON COLUMN documents.part2 IS 'clinical: whether it is a record of substance use disorder treatment under 42 CFR Part 2';
+COMMENT ON COLUMN documents.template_id IS 'operational: the template a note was made of, one of the facility or one that comes with the product; null for none';
+COMMENT ON COLUMN documents.template_number IS 'operational: number of the version of the template';
+COMMENT ON COLUMN documents.fields_ciphertext IS 'phi: what is filled into the fields of the template, as JSON';
 COMMENT ON COLUMN documents.language IS 'operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told';
 COMMENT ON COLUMN documents.page_count IS 'operational: pages found by extraction; null before and for pageless text';
 COMMENT ON COLUMN documents.chunk_count IS 'operational: passages in search';
@@ -85,10 +97,13 @@ COMMENT ON COLUMN documents.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN documents.updated_at IS 'operational: when the row last changed';
 SELECT protect_tenant_table('documents', 'SELECT, INSERT, UPDATE');
 
--- A signed note is the record: nothing of it changes any more, whoever asks. What search derives from it may.
+-- A signed note is the record: nothing of it changes any more, whoever asks. What search derives from it may. One that
+-- waits for a co-signature is as final, but for that.
 CREATE FUNCTION documents_signed_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    cosigned boolean := TG_OP = 'UPDATE' AND OLD.note_state = 'awaiting_cosignature' AND NEW.note_state = 'signed';
 BEGIN
-    IF OLD.note_state IS DISTINCT FROM 'signed' THEN
+    IF OLD.note_state IS NULL OR OLD.note_state NOT IN ('awaiting_cosignature', 'signed') THEN
         RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
     END IF;
     IF TG_OP = 'DELETE'
@@ -96,11 +111,15 @@ BEGIN
         OR NEW.origin IS DISTINCT FROM OLD.origin OR NEW.kind IS DISTINCT FROM OLD.kind
         OR NEW.mime_type IS DISTINCT FROM OLD.mime_type OR NEW.size_bytes IS DISTINCT FROM OLD.size_bytes
         OR NEW.sha256 IS DISTINCT FROM OLD.sha256 OR NEW.author_id IS DISTINCT FROM OLD.author_id
-        OR NEW.document_date IS DISTINCT FROM OLD.document_date OR NEW.note_state IS DISTINCT FROM OLD.note_state
-        OR NEW.signed_at IS DISTINCT FROM OLD.signed_at OR NEW.addendum_to IS DISTINCT FROM OLD.addendum_to
+        OR NEW.document_date IS DISTINCT FROM OLD.document_date
+        OR ((NEW.note_state IS DISTINCT FROM OLD.note_state OR NEW.signed_at IS DISTINCT FROM OLD.signed_at)
+            AND NOT coalesce(cosigned, false))
+        OR NEW.addendum_to IS DISTINCT FROM OLD.addendum_to
         OR NEW.created_at IS DISTINCT FROM OLD.created_at
+        OR NEW.template_id IS DISTINCT FROM OLD.template_id OR NEW.template_number IS DISTINCT FROM OLD.template_number
         -- Re-encryption under a new key changes ciphertext, and is done by the system alone.
         OR ((NEW.body_ciphertext IS DISTINCT FROM OLD.body_ciphertext
+             OR NEW.fields_ciphertext IS DISTINCT FROM OLD.fields_ciphertext
              OR NEW.title_ciphertext IS DISTINCT FROM OLD.title_ciphertext) AND app_scope() <> 'system')
     THEN
         RAISE EXCEPTION 'a signed document cannot be changed'
@@ -110,6 +129,18 @@ BEGIN
 END $$;
 CREATE TRIGGER signed_is_final BEFORE UPDATE OR DELETE ON documents
     FOR EACH ROW EXECUTE FUNCTION documents_signed_is_final();
+
+-- What was written as a psychotherapy note stays one, and nothing else becomes one.
+CREATE FUNCTION documents_class_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.kind = 'psychotherapy_note') <> (NEW.kind = 'psychotherapy_note') THEN
+        RAISE EXCEPTION 'a psychotherapy note is kept apart from the record'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'documents_class_is_final';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER class_is_final BEFORE UPDATE ON documents
+    FOR EACH ROW EXECUTE FUNCTION documents_class_is_final();
 
 CREATE TABLE document_patients (
     facility_id uuid NOT NULL,
@@ -135,7 +166,7 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' OR EXISTS (
         SELECT FROM documents d
-        WHERE d.facility_id = link.facility_id AND d.id = link.document_id AND d.note_state = 'signed'
+        WHERE d.facility_id = link.facility_id AND d.id = link.document_id AND d.note_state IN ('awaiting_cosignature', 'signed')
     ) THEN
         RAISE EXCEPTION 'a signed document cannot be changed'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'documents_signed_is_final';

@@ -4,6 +4,7 @@
 mod audit;
 mod demo;
 mod doctor;
+mod documents;
 mod eval;
 mod keys;
 mod serve;
@@ -65,6 +66,11 @@ enum Command {
         #[command(subcommand)]
         command: audit::AuditCommand,
     },
+    /// Verify signed notes without a server.
+    Documents {
+        #[command(subcommand)]
+        command: documents::DocumentsCommand,
+    },
     /// Measure the quality of search on a labelled set.
     Eval {
         #[command(subcommand)]
@@ -117,6 +123,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Keys { command } => keys::run(command),
+        Command::Documents { command } => documents::run(command),
         Command::Audit { command } => block_on(audit::run(Config::from_environment()?, command)),
         Command::Eval { command } => block_on(eval::run(Config::from_environment()?, command)),
         Command::Doctor => block_on(doctor::run(Config::from_environment()?)),

@@ -4,11 +4,12 @@
 use diesel::allow_tables_to_appear_in_same_query;
 
 use super::schema::{
-    document_patients, documents, facilities, facility_members, icd10_codes, member_roles, users, visit_diagnoses,
+    amendment_requests, document_patients, documents, facilities, facility_members, icd10_codes, member_roles, users,
+    visit_diagnoses,
 };
 
 allow_tables_to_appear_in_same_query!(facilities, facility_members, member_roles, users);
 
 allow_tables_to_appear_in_same_query!(icd10_codes, visit_diagnoses);
 
-allow_tables_to_appear_in_same_query!(documents, document_patients);
+allow_tables_to_appear_in_same_query!(amendment_requests, documents, document_patients);

@@ -223,6 +223,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// A state an unsigned document was in, with who made it so and when.
+    document_versions (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// operational: the version of the document that this is
+        number -> Integer,
+        /// operational: what made it
+        change -> Text,
+        /// operational: number of the version put back; null unless it was
+        restored_from -> Nullable<Integer>,
+        /// identifier: who made the change; null for imports
+        author_id -> Nullable<Uuid>,
+        /// clinical: kind of the document then
+        kind -> Text,
+        /// clinical: the day it was about then
+        document_date -> Date,
+        /// clinical: where a note was in its life then; null for uploads
+        note_state -> Nullable<Text>,
+        /// phi: title then
+        title_ciphertext -> Bytea,
+        /// phi: text of a note then; null for uploads
+        body_ciphertext -> Nullable<Bytea>,
+        /// phi: what was filled into the fields of a template then, as JSON; null where there is none
+        fields_ciphertext -> Nullable<Bytea>,
+        /// operational: when the change began: the first of several autosaves
+        created_at -> Timestamptz,
+        /// operational: when it was last saved
+        saved_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// An uploaded file or an authored note.
     documents (facility_id, id) {
         /// identifier: the facility
@@ -263,6 +299,14 @@ diesel::table! {
         signed_at -> Nullable<Timestamptz>,
         /// identifier: the signed note this adds to; null otherwise
         addendum_to -> Nullable<Uuid>,
+        /// clinical: whether it is a record of substance use disorder treatment under 42 CFR Part 2
+        part2 -> Bool,
+        /// operational: the template a note was made of, one of the facility or one that comes with the product; null for none
+        template_id -> Nullable<Uuid>,
+        /// operational: number of the version of the template
+        template_number -> Nullable<Integer>,
+        /// phi: what is filled into the fields of the template, as JSON
+        fields_ciphertext -> Nullable<Bytea>,
         /// operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told
         language -> Nullable<Text>,
         /// operational: pages found by extraction; null before and for pageless text
@@ -521,6 +565,70 @@ diesel::table! {
         primary_role -> Bool,
         /// operational: when it was granted
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// That what one member signs needs the co-signature of another.
+    note_supervisions (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: whose notes
+        supervisee_id -> Uuid,
+        /// identifier: who signs them too
+        supervisor_id -> Uuid,
+        /// operational: when it began
+        started_at -> Timestamptz,
+        /// operational: when it ended; null while it lasts
+        ended_at -> Nullable<Timestamptz>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A version of a template; never changed, since notes refer to it.
+    note_template_versions (facility_id, template_id, number) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the template
+        template_id -> Uuid,
+        /// operational: 1, 2, 3
+        number -> Integer,
+        /// operational: name of the form
+        name -> Text,
+        /// operational: its fields in order (templates::definition::Field)
+        fields -> Jsonb,
+        /// identifier: who made it
+        author_id -> Nullable<Uuid>,
+        /// operational: when
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A form of the facility that notes are made of.
+    note_templates (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: kind of the notes made of it
+        kind -> Text,
+        /// operational: when it was taken out of use; null while it is offered
+        archived_at -> Nullable<Timestamptz>,
+        /// operational: number of its current version, and optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
     }
 }
 
@@ -915,5 +1023,26 @@ diesel::table! {
         icd10_code -> Text,
         /// clinical: 1 is the primary diagnosis
         position -> SmallInt,
+    }
+}
+
+diesel::table! {
+    amendment_requests (facility_id, id) {
+        facility_id -> Uuid,
+        id -> Uuid,
+        document_id -> Uuid,
+        patient_id -> Uuid,
+        status -> Text,
+        request_ciphertext -> Bytea,
+        recorded_by -> Nullable<Uuid>,
+        due_on -> Date,
+        denial_ground -> Nullable<Text>,
+        decision_ciphertext -> Nullable<Bytea>,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        addendum_id -> Nullable<Uuid>,
+        version -> Integer,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }

@@ -171,6 +171,7 @@ pub(super) async fn notes(world: &World, registered: &Patients, data: &data::Dat
             title: phi(&note.title),
             text: phi(&note.body),
             document_date: Some(note.authored_at.date_naive()),
+            labels: Vec::new(),
             patient_ids: vec![known(registered, &note.patient)?],
         };
         let id = must("note", documents::create_note(&ctx, new, None).await)?;
@@ -206,6 +207,7 @@ pub(super) async fn uploads(world: &World, registered: &Patients, data: &data::D
             title: Some(phi(&upload.title)),
             file_name: phi(upload.file.rsplit('/').next().unwrap_or(&upload.file)),
             document_date: Some(upload.document_date),
+            labels: Vec::new(),
             patient_ids,
         };
         let stream = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(content))]);

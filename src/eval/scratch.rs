@@ -77,6 +77,7 @@ impl Scratch {
                 title: Phi::from("Passage"),
                 text: Phi::new(text),
                 document_date: None,
+                labels: Vec::new(),
                 patient_ids: vec![patient],
             };
             let id = must("passage", documents::create_note(&ctx, note, None).await)?;

@@ -23,6 +23,10 @@ pub struct Query(
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
     documents::search::graphql::DocumentSearchQuery,
+    documents::versions::graphql::DocumentVersionsQuery,
+    documents::templates::graphql::NoteTemplatesQuery,
+    documents::supervision::graphql::SupervisionQuery,
+    documents::amendments::graphql::AmendmentsQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -34,6 +38,10 @@ pub struct Mutation(
     facilities::graphql::FacilitiesMutation,
     patients::graphql::PatientsMutation,
     documents::graphql::DocumentsMutation,
+    documents::versions::graphql::DocumentVersionsMutation,
+    documents::templates::graphql::NoteTemplatesMutation,
+    documents::supervision::graphql::SupervisionMutation,
+    documents::amendments::graphql::AmendmentsMutation,
     operations::graphql::OperationsMutation,
 );
 

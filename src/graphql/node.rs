@@ -7,9 +7,13 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::loaders::{LoadError, load_one};
 use super::request::request;
 use crate::domains::compliance::graphql::AuditEntry;
+use crate::domains::documents::amendments::graphql::AmendmentRequest;
 use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::search::graphql::DocumentPassage;
+use crate::domains::documents::supervision::graphql::Supervision;
+use crate::domains::documents::templates::graphql::NoteTemplate;
+use crate::domains::documents::versions::graphql::DocumentVersion;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
 use crate::domains::identity::graphql::{User, UserSession};
 use crate::domains::identity::loaders::UserLoader;
@@ -42,6 +46,10 @@ pub enum Node {
     Document(Document),
     DocumentPassage(DocumentPassage),
     DocumentSignature(DocumentSignature),
+    DocumentVersion(DocumentVersion),
+    NoteTemplate(NoteTemplate),
+    Supervision(Supervision),
+    AmendmentRequest(AmendmentRequest),
     AuditEntry(AuditEntry),
     Job(Job),
 }

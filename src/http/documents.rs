@@ -1,7 +1,8 @@
 //! Files over plain HTTP: `POST /documents` takes one, `GET /documents/{id}/content` gives one.
 //!
 //! An upload is `multipart/form-data` with two parts in this order: `metadata`, a JSON object
-//! (`{"kind": "LAB_RESULT", "title": "…", "fileName": "…", "documentDate": "2026-03-09", "patientIds": ["pat_…"]}`;
+//! (`{"kind": "LAB_RESULT", "title": "…", "fileName": "…", "documentDate": "2026-03-09", "labels": ["PART_2"],
+//! "patientIds": ["pat_…"]}`;
 //! only `kind` is required), and `file`. Nothing of it is in the URL or a header, where logs would see it. The header
 //! `Idempotency-Key` makes retries safe. The answer is 201 with `{"id", "status", "mimeType", "sizeBytes", "sha256"}`,
 //! or 422 with `{"userErrors": [{"code", "field", "message"}]}`, or `{"errors": […]}` as in GraphQL.
@@ -24,7 +25,7 @@ use uuid::Uuid;
 use super::{Edge, authentication, multipart, problem};
 use crate::access::{Actor, ContextParts, Purpose, RequestContext};
 use crate::crypto::signed_url::LinkPurpose;
-use crate::domains::documents::model::{DocumentKind, Refusal, UploadDocument};
+use crate::domains::documents::model::{DocumentKind, DocumentLabel, Refusal, UploadDocument};
 use crate::domains::documents::service::{self, Download};
 use crate::error::{Error, Refused, Result, Stop};
 use crate::graphql::request::once_of;
@@ -44,6 +45,8 @@ struct Metadata {
     title: Option<Phi<String>>,
     file_name: Option<Phi<String>>,
     document_date: Option<NaiveDate>,
+    #[serde(default)]
+    labels: Vec<String>,
     #[serde(default)]
     patient_ids: Vec<String>,
 }
@@ -98,6 +101,8 @@ async fn receive(ctx: &RequestContext, headers: &HeaderMap, request: Request) ->
     let patient_ids = metadata.patient_ids.iter().map(|id| PatientId::decode(id)).collect::<Result<_, _>>();
     let patient_ids =
         patient_ids.map_err(|_| Error::bad_input("`patientIds` of `metadata` has what is no patient's id"))?;
+    let labels = metadata.labels.iter().map(|label| label_of(label)).collect::<Option<Vec<_>>>();
+    let labels = labels.ok_or_else(|| Error::bad_input("`labels` of `metadata` has what is no label"))?;
     let (staged, named) = match multipart::next(&mut parts).await? {
         Some(field) if field.name() == Some("file") => {
             let named = Phi::new(field.file_name().unwrap_or_default().to_owned());
@@ -118,6 +123,7 @@ async fn receive(ctx: &RequestContext, headers: &HeaderMap, request: Request) ->
         title: metadata.title,
         file_name: metadata.file_name.unwrap_or(named),
         document_date: metadata.document_date,
+        labels,
         patient_ids,
     };
     match service::upload_document(ctx, new, staged, once).await {
@@ -125,6 +131,11 @@ async fn receive(ctx: &RequestContext, headers: &HeaderMap, request: Request) ->
         Err(Stop::Refused(faults)) => Ok(refused(faults)),
         Err(Stop::Error(error)) => Err(error),
     }
+}
+
+/// The label of this name in the API.
+fn label_of(name: &str) -> Option<DocumentLabel> {
+    <DocumentLabel as EnumType>::items().iter().find(|item| item.name == name).map(|item| item.value)
 }
 
 async fn created(ctx: &RequestContext, id: DocumentId) -> Result<Response> {

@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION bind(
            set_config('app.facility_id', coalesce(p_facility::text, ''), true),
            set_config('app.user_id', coalesce(p_user::text, ''), true),
            set_config('app.patient_scope', p_patient_scope, true),
+           set_config('app.part2', CASE p_scope WHEN 'system' THEN 'on' ELSE '' END, true),
            set_config('app.now', p_now::text, true)
 $$;
 
@@ -20,6 +21,11 @@ CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz
 CREATE OR REPLACE FUNCTION app_patient_scope() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN coalesce(nullif(current_setting('app.patient_scope', true), ''), 'none');
+
+-- Whether the bound actor may read documents labelled 42 CFR Part 2 (`documents.part2.read`).
+CREATE OR REPLACE FUNCTION app_reads_part2() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN coalesce(current_setting('app.part2', true), '') = 'on';
 
 -- Whether a session was begun with a second factor that is still on: what a facility may ask for.
 CREATE OR REPLACE FUNCTION passed_second_factor(p_user uuid, p_session uuid) RETURNS boolean
@@ -76,7 +82,9 @@ BEGIN
             CASE WHEN coalesce((v_settings ->> 'restrictTherapistsToOwnPatients')::boolean, false)
                 THEN 'own' ELSE 'all' END
         ELSE 'none' END;
-    PERFORM set_config('app.patient_scope', patient_scope, true);
+    PERFORM set_config('app.patient_scope', patient_scope, true),
+        set_config('app.part2', CASE WHEN roles && ARRAY['administrator', 'nurse', 'pharmacist', 'physician',
+            'social_worker', 'therapist'] THEN 'on' ELSE '' END, true);
     RETURN NEXT;
 END $$;
 
@@ -111,4 +119,5 @@ BEGIN
 END $$;
 
 GRANT EXECUTE ON FUNCTION bind(text, uuid, uuid, text, timestamptz), bind_user(uuid, uuid, uuid, timestamptz),
-    bind_system(text, uuid, timestamptz), passed_second_factor(uuid, uuid), record_audit(uuid, jsonb), app_now(), app_patient_scope() TO anamnesis_server;
+    bind_system(text, uuid, timestamptz), passed_second_factor(uuid, uuid), record_audit(uuid, jsonb), app_now(), app_patient_scope(),
+    app_reads_part2() TO anamnesis_server;

@@ -20,6 +20,29 @@ CREATE POLICY open_document ON documents AS RESTRICTIVE FOR SELECT USING (
             SELECT p.document_id FROM document_patients p WHERE p.facility_id = (SELECT app_facility())
         ))::uuid[]))));
 
+-- A psychotherapy note is its author's alone, whatever else may be read (45 CFR 164.501 and 164.508(a)(2)). A record
+-- of substance use disorder treatment is read by its author and by whoever has the permission for such (42 CFR Part 2).
+-- The server itself sees both: it re-encrypts them.
+DROP POLICY IF EXISTS kept_apart ON documents;
+CREATE POLICY kept_apart ON documents AS RESTRICTIVE FOR SELECT USING (
+    (kind <> 'psychotherapy_note' OR author_id = (SELECT app_user()) OR (SELECT app_scope()) = 'system')
+    AND (NOT part2 OR author_id = (SELECT app_user()) OR (SELECT app_reads_part2())));
+
+-- Versions follow their document; those of a draft stay its author's, whatever became of the note.
+DROP POLICY IF EXISTS open_document ON document_versions;
+CREATE POLICY open_document ON document_versions AS RESTRICTIVE FOR SELECT USING (
+    EXISTS (SELECT FROM documents d
+            WHERE d.facility_id = document_versions.facility_id AND d.id = document_versions.document_id
+              AND (document_versions.note_state IS DISTINCT FROM 'draft' OR d.author_id = (SELECT app_user())
+                   OR (SELECT app_scope()) = 'system')));
+
+-- A request is seen where its document and the chart of who asks are.
+DROP POLICY IF EXISTS open_document ON amendment_requests;
+CREATE POLICY open_document ON amendment_requests AS RESTRICTIVE FOR SELECT USING (
+    EXISTS (SELECT FROM documents d
+            WHERE d.facility_id = amendment_requests.facility_id AND d.id = amendment_requests.document_id)
+    AND ((SELECT app_patient_scope()) = 'all' OR patient_id = ANY ((SELECT app_open_patients())::uuid[])));
+
 DO $$
 DECLARE target text;
 BEGIN

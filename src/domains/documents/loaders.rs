@@ -103,3 +103,16 @@ impl Loader for SignaturesLoader {
         Ok(grouped(service::signatures_of(ctx, keys).await?, |signature| signature.row.document_id))
     }
 }
+
+/// Files of signed notes.
+#[derive(Debug)]
+pub struct BundleLoader;
+
+impl Loader for BundleLoader {
+    type Key = DocumentId;
+    type Value = Phi<String>;
+
+    async fn load(ctx: &RequestContext, keys: &[DocumentId]) -> Result<HashMap<DocumentId, Phi<String>>> {
+        Ok(service::bundles_of(ctx, keys).await?.into_iter().collect())
+    }
+}

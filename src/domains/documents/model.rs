@@ -9,7 +9,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, Uuid as SqlUuid};
 
 use crate::db::schema::{document_signatures, documents};
-use crate::ids::{DocumentId, FacilityId, PatientId, SignatureId, UserId};
+use crate::ids::{DocumentId, FacilityId, NoteTemplateId, PatientId, SignatureId, UserId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
 
@@ -36,6 +36,10 @@ text_enum! {
         AllergyRecord = "allergy_record",
         /// Note on an encounter.
         ClinicalNote = "clinical_note",
+        /// A therapist's own notes on what was said in a session, kept apart from the record (45 CFR 164.501): seen by
+        /// their author alone, never in search, never exported. Medication, times, kind of treatment, results, diagnosis,
+        /// plan and progress do not belong in it.
+        PsychotherapyNote = "psychotherapy_note",
         /// Referral to or from another provider. Administrative.
         Referral = "referral",
         /// Anything else. Administrative.
@@ -76,10 +80,24 @@ text_enum! {
         Draft = "draft",
         /// Done; waiting for its author's signature.
         Final = "final",
+        /// Signed by its author, and waiting for the co-signature of whoever supervises them. Never changed again.
+        AwaitingCosignature = "awaiting_cosignature",
         /// Signed; never changed again, only added to.
         Signed = "signed",
     }
 }
+
+/// What a document is marked as, beside its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+pub enum DocumentLabel {
+    /// A record of substance use disorder treatment under 42 CFR Part 2: read by its author and by whoever has the
+    /// permission `documents.part2.read`, and passed on with the notice only.
+    #[graphql(name = "PART_2")]
+    Part2,
+}
+
+/// What goes with a labelled document wherever its content goes: the statement of 42 CFR 2.32(a)(2).
+pub const REDISCLOSURE_NOTICE: &str = "42 CFR part 2 prohibits unauthorized use or disclosure of these records.";
 
 /// Why an operation on documents was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
@@ -105,6 +123,32 @@ pub enum Refusal {
     NotAuthor,
     /// It has not failed, so there is nothing to try again.
     NotFailed,
+    /// A psychotherapy note stays one, and nothing else becomes one.
+    KeptApart,
+    /// The note lacks what its template requires; `field` names it.
+    Incomplete,
+    /// The note was made of no template.
+    NoTemplate,
+    /// The note was made of a template: its fields are changed, not its text.
+    FromTemplate,
+    /// The note is signed by its author and waits for the co-signature; it is not changed any more.
+    AwaitingCosignature,
+    /// The note does not wait for a co-signature.
+    NotAwaiting,
+    /// Only whoever supervises the author may do this.
+    NotSupervisor,
+    /// Somebody supervises the member already.
+    AlreadySupervised,
+    /// There is no such active member of the facility.
+    NotMember,
+    /// It has ended already.
+    Ended,
+    /// It is decided already.
+    Decided,
+    /// The template is out of use.
+    Archived,
+    /// The template comes with the product and is not changed.
+    BuiltIn,
 }
 
 /// Declares a column computed from other tables, cached like any prepared statement (diesel's `sql` is not).
@@ -162,6 +206,9 @@ pub struct DocumentRow {
     pub note_state: Option<NoteState>,
     pub signed_at: Option<DateTime<Utc>>,
     pub addendum_to: Option<DocumentId>,
+    pub part2: bool,
+    pub template_id: Option<NoteTemplateId>,
+    pub template_number: Option<i32>,
     pub language: Option<String>,
     pub page_count: Option<i32>,
     pub chunk_count: i32,
@@ -191,6 +238,9 @@ pub struct Document {
     pub note_state: Option<NoteState>,
     pub signed_at: Option<DateTime<Utc>>,
     pub addendum_to: Option<DocumentId>,
+    pub part2: bool,
+    pub template_id: Option<NoteTemplateId>,
+    pub template_number: Option<i32>,
     pub language: Option<String>,
     pub page_count: Option<i32>,
     pub chunk_count: i32,
@@ -219,6 +269,7 @@ pub struct NoteRow {
     #[diesel(embed)]
     pub document: DocumentRow,
     pub body_ciphertext: Option<Vec<u8>>,
+    pub fields_ciphertext: Option<Vec<u8>>,
     /// Never shown: for signatures alone.
     #[diesel(select_expression = AllPatients, select_expression_type = AllPatients)]
     pub all_patient_ids: Vec<PatientId>,
@@ -229,6 +280,8 @@ pub struct NoteRow {
 pub struct OpenNote {
     pub document: Document,
     pub text: Phi<String>,
+    /// What is filled into its form, as JSON; `None` when it was made of no template.
+    pub fields: Option<Phi<String>>,
     /// Never shown: for signatures alone.
     pub all_patient_ids: Vec<PatientId>,
 }
@@ -262,6 +315,10 @@ pub struct NewDocument {
     pub status: DocumentStatus,
     pub note_state: Option<NoteState>,
     pub addendum_to: Option<DocumentId>,
+    pub part2: bool,
+    pub template_id: Option<NoteTemplateId>,
+    pub template_number: Option<i32>,
+    pub fields_ciphertext: Option<Vec<u8>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -274,6 +331,7 @@ pub struct DocumentChanges {
     pub title_ciphertext: Option<Vec<u8>>,
     pub document_date: Option<NaiveDate>,
     pub body_ciphertext: Option<Vec<u8>>,
+    pub fields_ciphertext: Option<Vec<u8>>,
     pub size_bytes: Option<i64>,
     pub sha256: Option<Vec<u8>>,
     pub status: Option<DocumentStatus>,
@@ -281,6 +339,7 @@ pub struct DocumentChanges {
     pub failure_code: Option<Option<String>>,
     pub note_state: Option<NoteState>,
     pub signed_at: Option<DateTime<Utc>>,
+    pub part2: Option<bool>,
     pub updated_at: Option<DateTime<Utc>>,
 }
 
@@ -315,6 +374,7 @@ pub struct UploadDocument {
     pub file_name: Phi<String>,
     /// The day of the upload when left out.
     pub document_date: Option<NaiveDate>,
+    pub labels: Vec<DocumentLabel>,
     pub patient_ids: Vec<PatientId>,
 }
 
@@ -334,6 +394,7 @@ pub struct CreateNote {
     pub text: Phi<String>,
     /// Today when left out.
     pub document_date: Option<NaiveDate>,
+    pub labels: Vec<DocumentLabel>,
     pub patient_ids: Vec<PatientId>,
 }
 

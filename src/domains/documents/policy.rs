@@ -1,7 +1,9 @@
 //! Who may do what to documents. What is not listed is not allowed.
 //!
-//! Two conditions come on top: a kind that is not administrative needs [`READ_CLINICAL`] whatever is done to the
-//! document, and a draft is its author's alone.
+//! Conditions come on top: a kind that is not administrative needs [`READ_CLINICAL`] whatever is done to the document, a
+//! psychotherapy note needs [`PSYCHOTHERAPY`] and is its author's alone, one labelled Part 2 needs [`PART2_READ`] or is
+//! one's own, and a draft is its author's alone. The database holds the middle two as well (`kept_apart` in
+//! `src/db/replaceable/50_documents.sql`).
 
 use super::model::DocumentKind;
 use crate::access::{Action, Read, Role, Tx};
@@ -34,6 +36,19 @@ pub const READ: Action = Action::roles("documents.read", STAFF);
 /// Sees documents of every kind.
 pub const READ_CLINICAL: Action = Action::roles("documents.read_clinical", CLINICIANS);
 
+/// Writes psychotherapy notes, and reads one's own.
+pub const PSYCHOTHERAPY: Action = Action::roles("documents.psychotherapy", &[Physician, SocialWorker, Therapist]);
+
+/// Sees documents labelled 42 CFR Part 2, of the kinds one sees. The same roles stand in `bind_user`.
+pub const PART2_READ: Action =
+    Action::roles("documents.part2.read", &[Administrator, Nurse, Pharmacist, Physician, SocialWorker, Therapist]);
+
+/// Puts the label 42 CFR Part 2 on documents of one's own, and takes it off.
+pub const PART2_LABEL: Action = Action::roles("documents.part2.label", STAFF);
+
+/// The same on documents of others.
+pub const PART2_LABEL_ANY: Action = Action::roles("documents.part2.label_any", &[Administrator, Physician]);
+
 /// Fetches the file of a document.
 pub const DOWNLOAD: Action = Action::roles("documents.download", STAFF);
 
@@ -51,6 +66,42 @@ pub const RETRY: Action = Action::roles("documents.retry", STAFF);
 
 /// Writes notes and addenda, and declares them final.
 pub const NOTE_WRITE: Action = Action::roles("documents.note.write", CLINICIANS);
+
+/// Signs notes of those one supervises.
+pub const NOTE_COSIGN: Action = Action::roles("documents.note.cosign", CLINICIANS);
+
+/// Fetches a signed note as a file that is verified without the server.
+pub const NOTE_EXPORT: Action = Action::roles("documents.note.export", CLINICIANS);
+
+/// Sees whose notes need whose co-signature.
+pub const SUPERVISION_READ: Action = Action::roles(
+    "documents.supervision.read",
+    &[Administrator, CaseManager, Nurse, Pharmacist, Physician, SocialWorker, Technician, Therapist],
+);
+
+/// Says whose notes need whose co-signature.
+pub const SUPERVISION_MANAGE: Action = Action::roles("documents.supervision.manage", &[Administrator]);
+
+/// Records that a patient asks for a note to be corrected.
+pub const AMENDMENT_REQUEST: Action = Action::roles("documents.amendment.request", STAFF);
+
+/// Sees such requests, about documents one sees.
+pub const AMENDMENT_READ: Action = Action::roles("documents.amendment.read", STAFF);
+
+/// Accepts or denies such a request.
+pub const AMENDMENT_DECIDE: Action = Action::roles("documents.amendment.decide", CLINICIANS);
+
+/// Sees the templates that notes are made of.
+pub const TEMPLATE_READ: Action = Action::roles("documents.template.read", STAFF);
+
+/// Makes, changes and archives templates of the facility.
+pub const TEMPLATE_MANAGE: Action = Action::roles("documents.template.manage", &[Administrator, Physician]);
+
+/// Reads what a document was before.
+pub const VERSION_READ: Action = Action::roles("documents.version.read", STAFF);
+
+/// Puts an earlier version of a document back.
+pub const VERSION_RESTORE: Action = Action::roles("documents.version.restore", STAFF);
 
 /// Signs a note of one's own.
 pub const NOTE_SIGN: Action = Action::roles("documents.note.sign", CLINICIANS);
@@ -74,6 +125,10 @@ pub const SWEEP: Action = Action::system("documents.sweep");
 pub const ALL: &[&Action] = &[
     &READ,
     &READ_CLINICAL,
+    &PSYCHOTHERAPY,
+    &PART2_READ,
+    &PART2_LABEL,
+    &PART2_LABEL_ANY,
     &DOWNLOAD,
     &UPLOAD,
     &UPDATE,
@@ -81,6 +136,17 @@ pub const ALL: &[&Action] = &[
     &RETRY,
     &NOTE_WRITE,
     &NOTE_SIGN,
+    &NOTE_COSIGN,
+    &NOTE_EXPORT,
+    &SUPERVISION_READ,
+    &SUPERVISION_MANAGE,
+    &AMENDMENT_REQUEST,
+    &AMENDMENT_READ,
+    &AMENDMENT_DECIDE,
+    &TEMPLATE_READ,
+    &TEMPLATE_MANAGE,
+    &VERSION_READ,
+    &VERSION_RESTORE,
     &SEARCH,
     &PROCESS,
     &REEMBED,
@@ -91,6 +157,22 @@ pub const ALL: &[&Action] = &[
 /// Kinds that clerks and billers work with; they say little of a person's health.
 pub const ADMINISTRATIVE: &[DocumentKind] =
     &[DocumentKind::InsuranceDocument, DocumentKind::ConsentForm, DocumentKind::Referral, DocumentKind::Other];
+
+/// What is in a patient's record: every kind but psychotherapy notes, which are kept apart from it.
+pub const OF_RECORD: &[DocumentKind] = &[
+    DocumentKind::MedicalRecord,
+    DocumentKind::LabResult,
+    DocumentKind::ImagingReport,
+    DocumentKind::DischargeSummary,
+    DocumentKind::TreatmentPlan,
+    DocumentKind::InsuranceDocument,
+    DocumentKind::ConsentForm,
+    DocumentKind::MedicationList,
+    DocumentKind::AllergyRecord,
+    DocumentKind::ClinicalNote,
+    DocumentKind::Referral,
+    DocumentKind::Other,
+];
 
 /// An open door that can be asked what its actor may.
 pub trait Door {
@@ -112,7 +194,11 @@ impl Door for Tx {
 
 /// The kinds this actor may know of. Every query on documents, and on what is derived from them, is narrowed by it.
 pub fn readable_kinds(door: &impl Door) -> &'static [DocumentKind] {
-    if door.allows(&READ_CLINICAL) { DocumentKind::ALL } else { ADMINISTRATIVE }
+    match (door.allows(&READ_CLINICAL), door.allows(&PSYCHOTHERAPY)) {
+        (true, true) => DocumentKind::ALL,
+        (true, false) => OF_RECORD,
+        (false, _) => ADMINISTRATIVE,
+    }
 }
 
 /// Lets a kind pass that the actor may give to a document.
@@ -120,5 +206,11 @@ pub fn readable_kinds(door: &impl Door) -> &'static [DocumentKind] {
 /// # Errors
 /// [`Error::Forbidden`].
 pub fn require_kind(door: &impl Door, kind: DocumentKind) -> Result<()> {
-    if readable_kinds(door).contains(&kind) { Ok(()) } else { Err(Error::Forbidden(READ_CLINICAL.name)) }
+    if readable_kinds(door).contains(&kind) { Ok(()) } else { Err(Error::Forbidden(needed(kind))) }
+}
+
+/// The permission that a kind needs beyond [`READ`].
+#[must_use]
+pub const fn needed(kind: DocumentKind) -> &'static str {
+    if matches!(kind, DocumentKind::PsychotherapyNote) { PSYCHOTHERAPY.name } else { READ_CLINICAL.name }
 }

@@ -5,9 +5,10 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, IntoSql as _, OptionalExtension as _, QueryDsl as _,
+    SelectableHelper as _,
 };
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{PgExpressionMethods as _, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
@@ -26,11 +27,13 @@ use crate::pagination::PageRequest;
 pub(super) struct Sight {
     pub facility: FacilityId,
     pub kinds: &'static [DocumentKind],
+    /// Whether documents labelled Part 2 that are not one's own.
+    pub part2: bool,
     pub user: Option<UserId>,
 }
 
 impl Sight {
-    fn documents(self) -> documents::BoxedQuery<'static, Pg> {
+    pub(super) fn documents(self) -> documents::BoxedQuery<'static, Pg> {
         documents::table
             .filter(documents::facility_id.eq(self.facility))
             .filter(documents::kind.eq_any(self.kinds))
@@ -38,6 +41,17 @@ impl Sight {
                 documents::note_state
                     .is_distinct_from(NoteState::Draft)
                     .or(documents::author_id.is_not_distinct_from(self.user)),
+            )
+            .filter(
+                documents::kind
+                    .ne(DocumentKind::PsychotherapyNote)
+                    .or(documents::author_id.is_not_distinct_from(self.user)),
+            )
+            .filter(
+                documents::part2
+                    .eq(false)
+                    .or(documents::author_id.is_not_distinct_from(self.user))
+                    .or(self.part2.into_sql::<diesel::sql_types::Bool>()),
             )
             .into_boxed()
     }
@@ -121,6 +135,23 @@ pub(super) async fn list_page(
     Ok(query.order(documents::id.desc()).limit(page.limit()).select(DocumentRow::as_select()).load(&mut db).await?)
 }
 
+/// Notes of these authors that wait for a co-signature, last added first.
+pub(super) async fn awaiting_page(
+    mut db: &AsyncPgConnection,
+    sight: Sight,
+    authors: Vec<UserId>,
+    page: PageRequest<DocumentId>,
+) -> Result<Vec<DocumentRow>> {
+    let mut query = sight
+        .documents()
+        .filter(documents::note_state.eq(NoteState::AwaitingCosignature))
+        .filter(documents::author_id.eq_any(authors));
+    if let Some(after) = page.after {
+        query = query.filter(documents::id.lt(after));
+    }
+    Ok(query.order(documents::id.desc()).limit(page.limit()).select(DocumentRow::as_select()).load(&mut db).await?)
+}
+
 pub(super) async fn count(mut db: &AsyncPgConnection, sight: Sight, filter: &DocumentFilter) -> Result<i64> {
     Ok(sight.matching(filter).count().get_result(&mut db).await?)
 }
@@ -139,7 +170,6 @@ pub(super) async fn addenda_of(
     Ok(query.load(&mut db).await?)
 }
 
-/// Signatures, oldest first.
 /// The document a signature is on.
 pub(super) async fn signed_by(
     mut db: &AsyncPgConnection,
@@ -155,6 +185,7 @@ pub(super) async fn signed_by(
         .optional()?)
 }
 
+/// Signatures, oldest first.
 pub(super) async fn signatures_of(
     mut db: &AsyncPgConnection,
     facility: FacilityId,
@@ -190,7 +221,8 @@ pub(super) async fn window_of(
              SELECT link.document_id FROM document_patients link \
              JOIN documents d ON d.facility_id = link.facility_id AND d.id = link.document_id \
              WHERE link.facility_id = $1 AND link.patient_id = wanted.patient_id AND d.kind = ANY ($3) \
-             AND (d.note_state IS DISTINCT FROM 'draft' OR d.author_id = $4) \
+             AND ((d.note_state IS DISTINCT FROM 'draft' AND d.kind <> 'psychotherapy_note' AND (NOT d.part2 OR $7)) \
+                 OR d.author_id = $4) \
              AND ($5::uuid IS NULL OR link.document_id < $5) \
              ORDER BY link.document_id DESC LIMIT $6) listed \
          ORDER BY wanted.patient_id, listed.document_id DESC")
@@ -200,6 +232,7 @@ pub(super) async fn window_of(
     .bind::<Nullable<SqlUuid>, _>(sight.user)
     .bind::<Nullable<SqlUuid>, _>(page.after)
     .bind::<BigInt, _>(page.limit())
+    .bind::<Bool, _>(sight.part2)
     .load(&mut db)
     .await?;
     Ok(rows.into_iter().map(|row| (row.patient_id, row.document_id)).collect())
@@ -320,11 +353,19 @@ pub(super) async fn named_objects(
         .await?)
 }
 
-/// The trigger's word that the note is signed, or a fault.
+/// What became a psychotherapy note, or stopped being one.
+pub(super) fn kept_apart() -> Stop<Refusal> {
+    let message = "a psychotherapy note is kept apart from the record: write a note of the other kind instead";
+    Stop::refuse(Refusal::KeptApart, &["input", "kind"], message)
+}
+
+/// The word of a trigger, or a fault.
 fn signed_or(error: diesel::result::Error) -> Stop<Refusal> {
-    if violated_constraint(&error) == Some("documents_signed_is_final") {
-        Stop::refuse(Refusal::Signed, &["input", "id"], "the note is signed: write an addendum instead")
-    } else {
-        error.into()
+    match violated_constraint(&error) {
+        Some("documents_signed_is_final") => {
+            Stop::refuse(Refusal::Signed, &["input", "id"], "the note is signed: write an addendum instead")
+        }
+        Some("documents_class_is_final") => kept_apart(),
+        _ => error.into(),
     }
 }

@@ -5,7 +5,7 @@ use super::model::{BodyRow, Document, DocumentRow, FileRow, NoteRow, OpenNote};
 use crate::access::{RequestContext, Subject};
 use crate::crypto::{ColumnId, FacilityKeys, Key32};
 use crate::error::{Error, Result};
-use crate::ids::{DocumentId, TypedId as _};
+use crate::ids::{AmendmentId, DocumentId, TypedId as _, VersionId};
 use crate::phi::Phi;
 use crate::storage::FileRef;
 
@@ -13,6 +13,12 @@ const TITLE: ColumnId = ColumnId::new("documents", "title");
 const FILE_NAME: ColumnId = ColumnId::new("documents", "file_name");
 const FILE_KEY: ColumnId = ColumnId::new("documents", "file_key");
 const BODY: ColumnId = ColumnId::new("documents", "body");
+const FIELDS: ColumnId = ColumnId::new("documents", "fields");
+const REQUEST: ColumnId = ColumnId::new("amendment_requests", "request");
+const DECISION: ColumnId = ColumnId::new("amendment_requests", "decision");
+const VERSION_TITLE: ColumnId = ColumnId::new("document_versions", "title");
+const VERSION_BODY: ColumnId = ColumnId::new("document_versions", "body");
+const VERSION_FIELDS: ColumnId = ColumnId::new("document_versions", "fields");
 
 /// Decrypts a document and notes the read in the record of each patient it is about.
 pub(super) fn open_document(ctx: &RequestContext, keys: &FacilityKeys, row: DocumentRow) -> Result<Document> {
@@ -40,6 +46,9 @@ pub(super) fn open_document(ctx: &RequestContext, keys: &FacilityKeys, row: Docu
         note_state: row.note_state,
         signed_at: row.signed_at,
         addendum_to: row.addendum_to,
+        part2: row.part2,
+        template_id: row.template_id,
+        template_number: row.template_number,
         language: row.language,
         page_count: row.page_count,
         chunk_count: row.chunk_count,
@@ -61,6 +70,7 @@ pub(super) fn open_note(ctx: &RequestContext, keys: &FacilityKeys, row: NoteRow)
     let body = row.body_ciphertext.ok_or_else(|| Error::internal("a note without a text"))?;
     Ok(OpenNote {
         text: keys.fields.decrypt_text(BODY, row.document.id.uuid(), &body)?,
+        fields: keys.fields.decrypt_text_opt(FIELDS, row.document.id.uuid(), row.fields_ciphertext.as_deref())?,
         document: open_document(ctx, keys, row.document)?,
         all_patient_ids: row.all_patient_ids,
     })
@@ -101,4 +111,74 @@ pub(super) fn seal_file_key(keys: &FacilityKeys, id: DocumentId, key: &Key32) ->
 /// Encrypts the text of a note for its row.
 pub(super) fn seal_body(keys: &FacilityKeys, id: DocumentId, text: &Phi<String>) -> Result<Vec<u8>> {
     Ok(keys.fields.encrypt_text(BODY, id.uuid(), text)?)
+}
+
+/// The title of a document, where nothing is shown of it: to compare it, or to seal it anew.
+pub(super) fn title_of(keys: &FacilityKeys, id: DocumentId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(TITLE, id.uuid(), sealed)?)
+}
+
+/// The text of a note, where nothing is shown of it.
+pub(super) fn body_of(keys: &FacilityKeys, id: DocumentId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(BODY, id.uuid(), sealed)?)
+}
+
+/// The title of a version. Whoever shows it notes the read.
+pub(super) fn version_title_of(keys: &FacilityKeys, id: VersionId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(VERSION_TITLE, id.uuid(), sealed)?)
+}
+
+/// The text of a version. Whoever shows it notes the read.
+pub(super) fn version_body_of(keys: &FacilityKeys, id: VersionId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(VERSION_BODY, id.uuid(), sealed)?)
+}
+
+/// Encrypts a title for the row of a version.
+pub(super) fn seal_version_title(keys: &FacilityKeys, id: VersionId, title: &Phi<String>) -> Result<Vec<u8>> {
+    Ok(keys.fields.encrypt_text(VERSION_TITLE, id.uuid(), title)?)
+}
+
+/// Encrypts a text for the row of a version.
+pub(super) fn seal_version_body(keys: &FacilityKeys, id: VersionId, text: &Phi<String>) -> Result<Vec<u8>> {
+    Ok(keys.fields.encrypt_text(VERSION_BODY, id.uuid(), text)?)
+}
+
+/// What is filled into the form of a note. Whoever shows it has opened the note.
+pub(super) fn fields_of(keys: &FacilityKeys, id: DocumentId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(FIELDS, id.uuid(), sealed)?)
+}
+
+/// Encrypts what is filled into the form of a note for its row.
+pub(super) fn seal_fields(keys: &FacilityKeys, id: DocumentId, values: &Phi<String>) -> Result<Vec<u8>> {
+    Ok(keys.fields.encrypt_text(FIELDS, id.uuid(), values)?)
+}
+
+/// What was filled into the form of a note, in a version.
+pub(super) fn version_fields_of(keys: &FacilityKeys, id: VersionId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(VERSION_FIELDS, id.uuid(), sealed)?)
+}
+
+/// Encrypts what is filled into the form of a note for the row of a version.
+pub(super) fn seal_version_fields(keys: &FacilityKeys, id: VersionId, values: &Phi<String>) -> Result<Vec<u8>> {
+    Ok(keys.fields.encrypt_text(VERSION_FIELDS, id.uuid(), values)?)
+}
+
+/// What a patient asks for. Whoever shows it notes the read.
+pub(super) fn request_of(keys: &FacilityKeys, id: AmendmentId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(REQUEST, id.uuid(), sealed)?)
+}
+
+/// Encrypts what a patient asks for.
+pub(super) fn seal_request(keys: &FacilityKeys, id: AmendmentId, request: &Phi<String>) -> Result<Vec<u8>> {
+    Ok(keys.fields.encrypt_text(REQUEST, id.uuid(), request)?)
+}
+
+/// Why a request was denied. Whoever shows it notes the read.
+pub(super) fn decision_of(keys: &FacilityKeys, id: AmendmentId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(DECISION, id.uuid(), sealed)?)
+}
+
+/// Encrypts why a request was denied.
+pub(super) fn seal_decision(keys: &FacilityKeys, id: AmendmentId, reason: &Phi<String>) -> Result<Vec<u8>> {
+    Ok(keys.fields.encrypt_text(DECISION, id.uuid(), reason)?)
 }

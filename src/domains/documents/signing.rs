@@ -1,7 +1,7 @@
 //! What a signature is over, and how it is made and checked. Pure but for the keys.
 //!
 //! A clinician signs the canonical content of a note: facility, document, author, kind, date, what it adds to,
-//! patients, title and text, each behind its length, so that no two notes have the same bytes. The server seals
+//! patients, title, text and what of a form is filled in, each behind its length, so that no two notes have the same bytes. The server seals
 //! signer, time and the SHA-256 of that content with its Ed25519 key. A change made past the trigger, by whoever owns
 //! the database, shows as a signature that is not valid.
 
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::model::{DocumentKind, OpenNote, SignatureRow};
 use crate::crypto::signing::{Signature, SigningKey, SigningPurpose, VerifyingKeys};
 use crate::error::Result;
-use crate::ids::{DocumentId, FacilityId, PatientId, SignatureId, TypedId as _, UserId, new_id};
+use crate::ids::{DocumentId, FacilityId, NoteTemplateId, PatientId, SignatureId, TypedId as _, UserId, new_id};
 use crate::phi::Phi;
 
 /// Begins every content; raised when what is signed changes.
@@ -30,11 +30,13 @@ pub(super) struct NoteContent<'a> {
     pub patients: &'a [PatientId],
     pub title: &'a Phi<String>,
     pub text: &'a Phi<String>,
+    /// The template it was made of, with the number of its version, and what was filled in, as JSON.
+    pub filled: Option<(NoteTemplateId, i32, &'a Phi<String>)>,
 }
 
 impl<'a> NoteContent<'a> {
     /// What of a note is signed.
-    pub(super) const fn of(facility: FacilityId, note: &'a OpenNote) -> Self {
+    pub(super) fn of(facility: FacilityId, note: &'a OpenNote) -> Self {
         let document = &note.document;
         Self {
             facility,
@@ -46,6 +48,10 @@ impl<'a> NoteContent<'a> {
             patients: note.all_patient_ids.as_slice(),
             title: &document.title,
             text: &note.text,
+            filled: match (document.template_id, document.template_number, &note.fields) {
+                (Some(template), Some(number), Some(fields)) => Some((template, number, fields)),
+                _ => None,
+            },
         }
     }
 
@@ -67,6 +73,11 @@ impl<'a> NoteContent<'a> {
         part(&patients);
         part(self.title.reveal_str().as_bytes());
         part(self.text.reveal_str().as_bytes());
+        if let Some((template, number, fields)) = self.filled {
+            part(template.uuid().as_bytes());
+            part(&number.to_be_bytes());
+            part(fields.reveal_str().as_bytes());
+        }
         digest.finalize().into()
     }
 }

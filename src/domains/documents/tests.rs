@@ -36,6 +36,7 @@ fn an_upload() -> UploadDocument {
         title: None,
         file_name: Phi::from("blood.count.pdf"),
         document_date: None,
+        labels: Vec::new(),
         patient_ids: Vec::new(),
     }
 }
@@ -56,9 +57,12 @@ fn all_faults_of_a_note_are_listed() {
         title: Phi::from(" "),
         text: Phi::from("\u{1b}[2J"),
         document_date: Some(day("2026-03-11")),
+        labels: Vec::new(),
         patient_ids: Vec::new(),
     };
-    let Err(Stop::Refused(faults)) = validation::note(note, day("2026-03-09")) else { unreachable!("it has faults") };
+    let Err(Stop::Refused(faults)) = validation::note(note, day("2026-03-09"), false) else {
+        unreachable!("it has faults")
+    };
     let fields: Vec<&str> = faults.iter().map(|fault| &*fault.field[1]).collect();
     assert_eq!(fields, ["title", "text", "documentDate", "patientIds"]);
     assert!(faults.iter().all(|fault| fault.code == Refusal::Invalid));
@@ -80,6 +84,7 @@ fn a_signature_covers_every_part_of_a_note() {
     let (facility, id, author): (FacilityId, _, _) = (new_id(), new_id(), new_id());
     let patients = [new_id(), new_id()];
     let (title, text) = (Phi::from("Title"), Phi::from("text"));
+    let (template, fields, other_fields) = (new_id(), Phi::from("{}"), Phi::from("[]"));
     let note = || NoteContent {
         facility,
         id,
@@ -90,6 +95,7 @@ fn a_signature_covers_every_part_of_a_note() {
         patients: &patients,
         title: &title,
         text: &text,
+        filled: Some((template, 2, &fields)),
     };
     let at = "2026-03-09T14:00:00Z".parse().unwrap();
     let row = sign(&key, &note(), author, at).unwrap();
@@ -104,6 +110,10 @@ fn a_signature_covers_every_part_of_a_note() {
         NoteContent { addendum_to: Some(id), ..note() },
         NoteContent { patients: &patients[..1], ..note() },
         NoteContent { title: &other_title, text: &other_text, ..note() },
+        NoteContent { filled: None, ..note() },
+        NoteContent { filled: Some((new_id(), 2, &fields)), ..note() },
+        NoteContent { filled: Some((template, 3, &fields)), ..note() },
+        NoteContent { filled: Some((template, 2, &other_fields)), ..note() },
     ];
     for (index, changed) in changed.iter().enumerate() {
         assert!(!is_valid(&keys, changed, &row), "{index}");
@@ -114,4 +124,12 @@ fn a_signature_covers_every_part_of_a_note() {
     let mut later = row;
     later.signed_at += chrono::TimeDelta::microseconds(1);
     assert!(!is_valid(&keys, &note(), &later));
+}
+
+#[test]
+fn the_record_is_every_kind_but_psychotherapy_notes() {
+    let record: Vec<DocumentKind> =
+        DocumentKind::ALL.iter().copied().filter(|kind| *kind != DocumentKind::PsychotherapyNote).collect();
+    assert_eq!(super::policy::OF_RECORD, record);
+    assert!(super::policy::ADMINISTRATIVE.iter().all(|kind| super::policy::OF_RECORD.contains(kind)));
 }

@@ -15,6 +15,8 @@ const MAX_TITLE: usize = 200;
 const MAX_FILE_NAME_BYTES: usize = 255;
 /// Some 80 pages; longer texts are files.
 const MAX_TEXT: usize = 200_000;
+/// Some four pages.
+const MAX_STATEMENT: usize = 10_000;
 /// A group session is about a dozen people.
 const MAX_PATIENTS: usize = 50;
 /// Nothing of a living person is older; a typing error is.
@@ -163,10 +165,34 @@ pub(super) struct Note {
     pub patient_ids: Vec<PatientId>,
 }
 
-/// Reads a new note.
-pub(super) fn note(new: CreateNote, today: NaiveDate) -> Result<Note, Stop<Refusal>> {
+/// Reads a statement to or by a patient.
+pub(super) fn statement(text: &Phi<String>, field: &'static str) -> Result<Phi<String>, Stop<Refusal>> {
     let mut faults = Faults::default();
-    let (title, text) = (faults.title(&new.title), faults.text(&new.text));
+    let text = text.trimmed();
+    if text.is_blank() {
+        faults.add(field, "must not be empty");
+    } else if text.length_chars() > MAX_STATEMENT {
+        faults.add(field, format!("is longer than {MAX_STATEMENT} characters"));
+    } else if text.reveal().chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        faults.add(field, "has characters that are not printable");
+    }
+    faults.into_result()?;
+    Ok(text)
+}
+
+/// Reads a title.
+pub(super) fn title(title: &Phi<String>) -> Result<Phi<String>, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    let title = faults.title(title);
+    faults.into_result()?;
+    Ok(title)
+}
+
+/// Reads a new note. The text of one made of a template may be blank.
+pub(super) fn note(new: CreateNote, today: NaiveDate, may_be_blank: bool) -> Result<Note, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    let title = faults.title(&new.title);
+    let text = if may_be_blank && new.text.is_blank() { Phi::default() } else { faults.text(&new.text) };
     let document_date = new.document_date.unwrap_or(today);
     faults.date(document_date, today);
     let patient_ids = faults.patients(new.patient_ids);

@@ -26,6 +26,10 @@ const TABLES: &[(&str, &str)] = &[
     ("car", "care_relationships"),
     ("bgl", "break_glass_accesses"),
     ("doc", "documents"),
+    ("ver", "document_versions"),
+    ("tpl", "note_templates"),
+    ("sup", "note_supervisions"),
+    ("amd", "amendment_requests"),
     ("chk", "document_chunks"),
     ("sig", "document_signatures"),
     ("mem", "facility_members"),
@@ -52,6 +56,10 @@ const OWN_ID: &[(&str, &str)] = &[
     ("member", "mem"),
     ("memberRoles", "mem"),
     ("note", "doc"),
+    ("documentVersion", "ver"),
+    ("noteTemplate", "tpl"),
+    ("supervision", "sup"),
+    ("amendment", "amd"),
     ("invitation", "inv"),
     ("facility", "fac"),
     ("department", "dep"),
@@ -77,6 +85,11 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("documentId", "doc"),
     ("noteId", "doc"),
     ("passageId", "chk"),
+    ("templateId", "tpl"),
+    ("superviseeId", "usr"),
+    ("supervisorId", "mak"),
+    ("fromVersionId", "ver"),
+    ("toVersionId", "ver"),
     ("authors", "usr"),
     ("documentIds", "doc"),
     ("visitId", "vis"),
@@ -89,6 +102,7 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
     ("PatientSearchInput", "name"),
     ("BreakGlassInput", "patientId"),
     ("NoteCreateInput", "patientIds"),
+    ("NoteTemplateFieldInput", "choices"),
     ("PatientCoverageAddInput", "subscriberName"),
     ("PatientRegisterInput", "acceptDuplicates"),
     ("SignInChallengeInput", "code"),
@@ -406,6 +420,7 @@ fn text(name: &str) -> String {
         "zipcode" => "02139",
         "state" => "MA",
         "search" => "fracture",
+        "key" => "finding",
         "mrn" => "EX-1",
         "name" | "givenname" | "familyname" | "subscribername" => "Example",
         _ => "Example text of sufficient length",
@@ -436,6 +451,7 @@ impl World {
         let session = app.db_create_session(user).await;
         let mut ids = Ids::from([
             ("usr".to_owned(), user.encode()),
+            ("mak".to_owned(), maker.user.unwrap().encode()),
             ("ses".to_owned(), session.encode()),
             ("fac".to_owned(), facility.encode()),
         ]);
@@ -454,11 +470,42 @@ impl World {
             }
             Self::find(app, facility, &mut ids).await;
         }
+        Self::amend(&maker, &ids).await;
+        // The maker supervises the provider by now, so it waits for the maker's co-signature.
+        Self::sign(&provider, &ids).await;
         // What is found only once it has been read.
         crate::harness::engines::provide_model().await;
         app.work().await;
         Self::find(app, facility, &mut ids).await;
         Self { ids, maker }
+    }
+
+    /// Writes a note and signs it; gives its id.
+    async fn sign(author: &Client, ids: &Ids) -> Value {
+        let made = |field: &str, input: &str| {
+            format!(
+                "mutation($input: {input}!) {{ {field}(input: $input) {{ note {{ id }} userErrors {{ message }} }} }}"
+            )
+        };
+        let input = json!({ "title": "Signed", "text": "Signed.", "patientIds": [ids["pat"]] });
+        let note = author.run(&made("noteCreate", "NoteCreateInput"), json!({ "input": input })).await.ok();
+        let id = note["noteCreate"]["note"]["id"].clone();
+        for (version, field, input) in [(1, "noteFinalize", "NoteFinalizeInput"), (2, "noteSign", "NoteSignInput")] {
+            let known = json!({ "input": { "id": id, "expectedVersion": version } });
+            let done = author.run(&made(field, input), known).await.ok();
+            assert_eq!(done[field]["userErrors"], json!([]), "{field}");
+        }
+        id
+    }
+
+    /// A request that a signed note be amended: what no single mutation makes.
+    async fn amend(maker: &Client, ids: &Ids) {
+        let id = Self::sign(maker, ids).await;
+        let record =
+            "mutation($input: AmendmentRecordInput!) { amendmentRecord(input: $input) { userErrors { message } } }";
+        let input = json!({ "documentId": id, "patientId": ids["pat"], "request": "It was the left foot." });
+        let recorded = maker.run(record, json!({ "input": input })).await.ok();
+        assert_eq!(recorded["amendmentRecord"]["userErrors"], json!([]));
     }
 
     async fn membership(app: &TestApp, facility: FacilityId, user: anamnesis::ids::UserId) -> String {

@@ -142,6 +142,12 @@ fn children(patient: &Value) -> Vec<Planted> {
             json!({ "patientId": patient,
             "substance": "ZqcanarySubstance", "reaction": "ZqcanaryReaction", "category": "FOOD", "severity": "MILD" }),
         ),
+        (
+            "noteCreate",
+            "NoteCreateInput",
+            "note { id version }",
+            json!({ "patientIds": [patient], "title": "ZqcanaryTitle", "text": "ZqcanaryText" }),
+        ),
     ]
 }
 
@@ -154,6 +160,37 @@ async fn plant(client: &Client) -> Value {
         assert_eq!(data[field]["userErrors"], json!([]), "{field}");
     }
     patient
+}
+
+/// What is written of a patient beyond one mutation: versions, a form filled in, a request to amend and its denial.
+async fn write(client: &Client, patient: &Value) {
+    let input = json!({ "patientIds": [patient], "title": "ZqcanaryTitle", "text": "ZqcanaryText" });
+    let made = run(client, "noteCreate", "NoteCreateInput", "note { id }", &input).await.ok();
+    let id = &made["noteCreate"]["note"]["id"];
+    for (version, field, ty, more) in [
+        (1, "noteUpdate", "NoteUpdateInput", json!({ "text": "ZqcanarySecond" })),
+        (2, "noteAutosave", "NoteAutosaveInput", json!({ "text": "ZqcanaryThird" })),
+        (3, "noteFinalize", "NoteFinalizeInput", json!({})),
+        (4, "noteSign", "NoteSignInput", json!({})),
+    ] {
+        let mut input = json!({ "id": id, "expectedVersion": version });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let done = run(client, field, ty, "note { id }", &input).await.ok();
+        assert_eq!(done[field]["userErrors"], json!([]), "{field}");
+    }
+    let input = json!({ "documentId": id, "patientId": patient, "request": "ZqcanaryWish" });
+    let selection = "amendmentRequest { id }";
+    let asked = run(client, "amendmentRecord", "AmendmentRecordInput", selection, &input).await.ok();
+    let input = json!({ "id": asked["amendmentRecord"]["amendmentRequest"]["id"], "expectedVersion": 1,
+        "ground": "ACCURATE", "reason": "ZqcanaryDenial" });
+    let denied = run(client, "amendmentDeny", "AmendmentDenyInput", selection, &input).await.ok();
+    assert_eq!(denied["amendmentDeny"]["userErrors"], json!([]));
+    let offered = client.run("{ noteTemplates { id } }", json!({})).await.ok();
+    let input = json!({ "patientIds": [patient], "templateId": offered["noteTemplates"][0]["id"],
+        "fields": [{ "key": "subjective", "text": "ZqcanarySubjective" }] });
+    let (field, ty) = ("noteCreateFromTemplate", "NoteCreateFromTemplateInput");
+    let filled = run(client, field, ty, "note { id text }", &input).await.ok();
+    assert_eq!(filled[field]["note"]["text"], "Subjective\nZqcanarySubjective");
 }
 
 /// Whether an error of any kind repeats what was sent.
@@ -230,6 +267,7 @@ async fn a_dump_of_the_database_holds_no_canary() {
     let app = TestApp::start().await;
     let clerk = app.member(Role::ALL).await;
     let patient = plant(&clerk).await;
+    write(&clerk, &patient).await;
     // So that it shows that the dump holds the patient at all.
     let id: anamnesis::ids::PatientId = anamnesis::ids::TypedId::decode(patient.as_str().unwrap()).unwrap();
     let mut dump = app.db_dump();

@@ -4,7 +4,7 @@ use async_graphql::{InputObject, MaybeUndefined};
 use chrono::NaiveDate;
 
 use super::upload::Upload;
-use crate::domains::documents::model::DocumentKind;
+use crate::domains::documents::model::{DocumentKind, DocumentLabel};
 use crate::ids::{DocumentId, PatientId};
 
 /// A file to be kept.
@@ -18,6 +18,8 @@ pub struct DocumentUploadInput {
     pub title: Option<String>,
     /// The day it is about; today when left out.
     pub document_date: Option<NaiveDate>,
+    /// What it is marked as; nothing when left out.
+    pub labels: Option<Vec<DocumentLabel>>,
     /// Patients it is about; may be none yet.
     #[graphql(default)]
     pub patient_ids: Vec<PatientId>,
@@ -41,6 +43,19 @@ pub struct DocumentUpdateInput {
     /// The day it is about; cannot be null.
     #[graphql(default)]
     pub document_date: MaybeUndefined<NaiveDate>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What a document is to be marked as.
+#[derive(InputObject)]
+pub struct DocumentLabelInput {
+    /// Id of the document.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// The labels it is to have, and no others; an empty list takes them off.
+    pub labels: Vec<DocumentLabel>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -92,6 +107,8 @@ pub struct NoteCreateInput {
     pub text: String,
     /// The day it is about; today when left out.
     pub document_date: Option<NaiveDate>,
+    /// What it is marked as; nothing when left out.
+    pub labels: Option<Vec<DocumentLabel>>,
     /// Patients it is about, 1 to 50.
     pub patient_ids: Vec<PatientId>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
@@ -117,6 +134,23 @@ pub struct NoteUpdateInput {
     /// The day it is about; cannot be null.
     #[graphql(default)]
     pub document_date: MaybeUndefined<NaiveDate>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What a draft holds while it is being written. What is left out stays.
+#[derive(InputObject)]
+pub struct NoteAutosaveInput {
+    /// Id of the note.
+    pub id: DocumentId,
+    /// The `version` that was read, or that the last save gave.
+    pub expected_version: i32,
+    /// Title, 1 to 200 characters; cannot be null.
+    #[graphql(default)]
+    pub title: MaybeUndefined<String>,
+    /// Text, 1 to 200,000 characters; cannot be null.
+    #[graphql(default)]
+    pub text: MaybeUndefined<String>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }

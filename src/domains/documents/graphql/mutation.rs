@@ -3,8 +3,9 @@
 use async_graphql::{Context, Object};
 
 use super::inputs::{
-    DocumentLinkPatientsInput, DocumentRetryInput, DocumentUnlinkPatientInput, DocumentUpdateInput,
-    DocumentUploadInput, NoteAddendumInput, NoteCreateInput, NoteFinalizeInput, NoteSignInput, NoteUpdateInput,
+    DocumentLabelInput, DocumentLinkPatientsInput, DocumentRetryInput, DocumentUnlinkPatientInput, DocumentUpdateInput,
+    DocumentUploadInput, NoteAddendumInput, NoteAutosaveInput, NoteCreateInput, NoteFinalizeInput, NoteSignInput,
+    NoteUpdateInput,
 };
 use super::types::{Document, DocumentUserError};
 use crate::domains::documents::model::{CreateNote, UpdateDocument, UpdateNote, UploadDocument};
@@ -58,10 +59,17 @@ impl DocumentsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The file, and what it is.")] input: DocumentUploadInput,
     ) -> Result<DocumentPayload> {
-        let DocumentUploadInput { file, kind, title, document_date, patient_ids, idempotency_key } = input;
+        let DocumentUploadInput { file, kind, title, document_date, labels, patient_ids, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
         let file = file.take(ctx)?;
-        let new = UploadDocument { kind, title: title.map(Phi::new), file_name: file.name, document_date, patient_ids };
+        let new = UploadDocument {
+            kind,
+            title: title.map(Phi::new),
+            file_name: file.name,
+            document_date,
+            labels: labels.unwrap_or_default(),
+            patient_ids,
+        };
         document(ctx, service::upload_document(request(ctx)?, new, file.staged, once).await).await
     }
 
@@ -76,6 +84,18 @@ impl DocumentsMutation {
         let once = once(ctx, idempotency_key)?;
         let changes = UpdateDocument { title: title.map_value(Phi::new), kind, document_date };
         document(ctx, service::update_document(request(ctx)?, id, expected_version, changes, once).await).await
+    }
+
+    /// Gives a document labels, or takes them off, signed or not. Needs `documents.part2.label`; for a document of
+    /// another's, `documents.part2.label_any` too.
+    async fn document_label(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The document and its labels.")] input: DocumentLabelInput,
+    ) -> Result<DocumentPayload> {
+        let DocumentLabelInput { id, expected_version, labels, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        document(ctx, service::label_document(request(ctx)?, id, expected_version, labels, once).await).await
     }
 
     /// Says that a document is about further patients. Needs `documents.link`.
@@ -117,9 +137,11 @@ impl DocumentsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The note.")] input: NoteCreateInput,
     ) -> Result<NotePayload> {
-        let NoteCreateInput { kind, title, text, document_date, patient_ids, idempotency_key } = input;
+        let NoteCreateInput { kind, title, text, document_date, labels, patient_ids, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
-        let new = CreateNote { kind, title: Phi::new(title), text: Phi::new(text), document_date, patient_ids };
+        let labels = labels.unwrap_or_default();
+        let (title, text) = (Phi::new(title), Phi::new(text));
+        let new = CreateNote { kind, title, text, document_date, labels, patient_ids };
         note(ctx, service::create_note(request(ctx)?, new, once).await).await
     }
 
@@ -134,6 +156,20 @@ impl DocumentsMutation {
         let (title, text) = (title.map_value(Phi::new), text.map_value(Phi::new));
         let changes = UpdateNote { title, text, kind, document_date };
         note(ctx, service::update_note(request(ctx)?, id, expected_version, changes, once).await).await
+    }
+
+    /// Saves a draft of one's own while it is being written; it stays a draft. Saves within ten minutes of the first are one
+    /// version, and what is as it was is not saved again. Needs `documents.note.write`.
+    async fn note_autosave(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The draft.")] input: NoteAutosaveInput,
+    ) -> Result<NotePayload> {
+        let NoteAutosaveInput { id, expected_version, title, text, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        let (title, text) = (title.map_value(Phi::new), text.map_value(Phi::new));
+        let changes = UpdateNote { title, text, ..UpdateNote::default() };
+        note(ctx, service::autosave_note(request(ctx)?, id, expected_version, changes, once).await).await
     }
 
     /// Declares a draft of one's own done: others see it, and search will find it. Needs `documents.note.write`.

@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use crate::access::RequestContext;
-use crate::domains::documents::{search, service};
+use crate::domains::documents::{amendments, search, service, supervision, templates, versions};
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{ChunkId, SignatureId, TypedId as _};
+use crate::ids::{AmendmentId, ChunkId, NoteTemplateId, SignatureId, SupervisionId, TypedId as _, VersionId};
 
 /// The object with an id of this kind; `None` when the kind is of another domain. Documents are loaded in batches.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
@@ -17,6 +17,18 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         ChunkId::PREFIX => search::passage::passage(ctx, ChunkId::from_uuid(id))
             .await
             .map(|passage| Node::DocumentPassage(passage.into())),
+        VersionId::PREFIX => versions::service::version(ctx, VersionId::from_uuid(id))
+            .await
+            .map(|version| Node::DocumentVersion(version.into())),
+        SupervisionId::PREFIX => supervision::service::supervision(ctx, SupervisionId::from_uuid(id))
+            .await
+            .map(|supervision| Node::Supervision(supervision.into())),
+        AmendmentId::PREFIX => amendments::service::amendment(ctx, AmendmentId::from_uuid(id))
+            .await
+            .map(|amendment| Node::AmendmentRequest(amendment.into())),
+        NoteTemplateId::PREFIX => templates::service::template(ctx, NoteTemplateId::from_uuid(id))
+            .await
+            .map(|template| Node::NoteTemplate(template.into())),
         _ => return None,
     })
 }

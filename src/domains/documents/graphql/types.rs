@@ -4,11 +4,13 @@ use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domains::documents::loaders::{
-    AddendaLoader, DocumentLoader, PatientDocuments, PatientDocumentsLoader, SignaturesLoader, TextLoader,
+    AddendaLoader, BundleLoader, DocumentLoader, PatientDocuments, PatientDocumentsLoader, SignaturesLoader, TextLoader,
 };
 use crate::domains::documents::model::{
-    self, CheckedSignature, DocumentKind, DocumentOrigin, DocumentStatus, NoteState, Refusal,
+    self, CheckedSignature, DocumentKind, DocumentLabel, DocumentOrigin, DocumentStatus, NoteState, Refusal,
 };
+use crate::domains::documents::templates::graphql::{NoteFieldValue, NoteTemplate, values};
+use crate::domains::documents::templates::loaders::{FilledLoader, TemplateLoader};
 use crate::domains::documents::{processing, service};
 use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
@@ -20,12 +22,13 @@ use crate::graphql::connection::connection;
 use crate::graphql::loaders::{LoadError, load_many, load_one, or_null};
 use crate::graphql::payload::user_error;
 use crate::graphql::request::request;
-use crate::ids::{DocumentId, PatientId, SignatureId, TypedId as _, UserId};
+use crate::ids::{DocumentId, NoteTemplateId, PatientId, SignatureId, TypedId as _, UserId};
 use crate::pagination::PageRequest;
 use crate::phi::Phi;
 
 /// An uploaded file or an authored note. Needs `documents.read`, and `documents.read_clinical` for a kind that is not
-/// administrative; a draft is seen by its author alone, and a restricted therapist sees documents of open charts.
+/// administrative; a draft or a psychotherapy note is seen by its author alone, one labelled `PART_2` by its author and with
+/// `documents.part2.read`, and a restricted therapist sees documents of open charts.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(complex)]
 pub struct Document {
@@ -55,6 +58,10 @@ pub struct Document {
     pub note_state: Option<NoteState>,
     /// When it was signed; null while it is not.
     pub signed_at: Option<DateTime<Utc>>,
+    /// What it is marked as.
+    pub labels: Vec<DocumentLabel>,
+    /// What must go with the content wherever it goes; null unless the document is labelled `PART_2`.
+    pub redisclosure_notice: Option<&'static str>,
     /// Language of the text as a BCP 47 subtag (`en`), told from the text; null before it was read, and where it cannot
     /// be told.
     pub language: Option<String>,
@@ -76,6 +83,8 @@ pub struct Document {
     pub patient_ids: Vec<PatientId>,
     #[graphql(skip)]
     pub addendum_to_id: Option<DocumentId>,
+    #[graphql(skip)]
+    pub template_version: Option<(NoteTemplateId, i32)>,
 }
 
 #[ComplexObject]
@@ -99,9 +108,36 @@ impl Document {
         Ok(load_one::<TextLoader>(ctx, self.id).await?.map(Phi::into_revealed))
     }
 
-    /// Signatures, oldest first; none unless it is a signed note. Needs `documents.read`.
-    async fn signatures(&self, ctx: &Context<'_>) -> Result<Vec<DocumentSignature>, LoadError> {
+    /// The template a note was made of, in the version it was made of; null when it was made of none. Needs
+    /// `documents.template.read`.
+    async fn template(&self, ctx: &Context<'_>) -> Result<Option<NoteTemplate>, LoadError> {
+        let Some(wanted) = self.template_version else { return Ok(None) };
+        Ok(load_one::<TemplateLoader>(ctx, wanted).await?.map(Into::into))
+    }
+
+    /// What is filled into the fields of the template, by key; empty when the note was made of none. `text` has it all,
+    /// rendered. Needs `documents.read`.
+    async fn fields(&self, ctx: &Context<'_>) -> Result<Vec<NoteFieldValue>, LoadError> {
+        if self.template_version.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(load_one::<FilledLoader>(ctx, self.id).await?.map(|filled| values(&filled)).unwrap_or_default())
+    }
+
+    /// A signed note as a file: the content signed, its signatures and the public keys, as JSON that `anamnesis documents
+    /// verify` verifies without a server. Null unless the note is signed, and for psychotherapy notes, which are never
+    /// exported. Needs `documents.note.export`; asking for it is recorded as `documents.note.export`.
+    async fn signed_bundle(&self, ctx: &Context<'_>) -> Result<Option<String>, LoadError> {
         if self.note_state != Some(NoteState::Signed) {
+            return Ok(None);
+        }
+        Ok(load_one::<BundleLoader>(ctx, self.id).await?.map(Phi::into_revealed))
+    }
+
+    /// Signatures, oldest first: that of the author, and a co-signature where the author is supervised; none before. Needs
+    /// `documents.read`.
+    async fn signatures(&self, ctx: &Context<'_>) -> Result<Vec<DocumentSignature>, LoadError> {
+        if !matches!(self.note_state, Some(NoteState::Signed | NoteState::AwaitingCosignature)) {
             return Ok(Vec::new());
         }
         Ok(load_one::<SignaturesLoader>(ctx, self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
@@ -118,12 +154,13 @@ impl Document {
         Ok(load_one::<DocumentLoader>(ctx, id).await?.map(Into::into))
     }
 
-    /// Where the file can be fetched for five minutes, by this user in this session: a path on this server, with a
-    /// token. Null for notes. Needs `documents.download`; fetching is recorded as `documents.download`.
+    /// Where the file, or a note as a PDF, can be fetched for five minutes, by this user in this session: a path on this
+    /// server, with a token. Null for psychotherapy notes, which are never exported. Needs `documents.download`; fetching
+    /// is recorded as `documents.download`.
     async fn download_url(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        match self.origin {
-            DocumentOrigin::Upload => service::download_link(request(ctx)?, self.id).await.map(Some),
-            DocumentOrigin::Note => Ok(None),
+        match self.kind {
+            DocumentKind::PsychotherapyNote => Ok(None),
+            _ => service::download_link(request(ctx)?, self.id).await.map(Some),
         }
     }
 }
@@ -240,6 +277,8 @@ impl From<model::Document> for Document {
             failure: document.failure_code.map(failure),
             note_state: document.note_state,
             signed_at: document.signed_at,
+            labels: if document.part2 { vec![DocumentLabel::Part2] } else { Vec::new() },
+            redisclosure_notice: document.part2.then_some(model::REDISCLOSURE_NOTICE),
             language: document.language,
             page_count: document.page_count,
             passage_count: document.chunk_count,
@@ -249,6 +288,7 @@ impl From<model::Document> for Document {
             updated_at: document.updated_at,
             patient_ids: document.patient_ids,
             addendum_to_id: document.addendum_to,
+            template_version: document.template_id.zip(document.template_number),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::repository::Told;
 use super::{PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, repository, unembedded};
 use crate::access::{RequestContext, Subject};
 use crate::crypto::FacilityKeys;
-use crate::domains::documents::model::{BodyRow, DocumentStatus, NoteState};
+use crate::domains::documents::model::{BodyRow, DocumentKind, DocumentStatus, NoteState};
 use crate::domains::documents::{policy, sealing};
 use crate::embedding::Provider;
 use crate::error::Error;
@@ -153,11 +153,17 @@ async fn open_file(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source
     Ok(Some(Source { id, sha256: document.sha256, keys, content: Content::File { file, kind } }))
 }
 
-/// `None` when the note is gone, is a draft, or is an upload.
+/// `None` when the note is gone, is a draft, a psychotherapy note or an upload.
 async fn open_note(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source>, Halt> {
     let read = ctx.read(&policy::PROCESS).await?;
     let Some(row) = repository::find_note(read.db()?, ctx.facility(), id).await? else { return Ok(None) };
-    if !matches!(row.document.note_state, Some(NoteState::Final | NoteState::Signed)) {
+    let apart = row.document.kind == DocumentKind::PsychotherapyNote;
+    if apart
+        || !matches!(
+            row.document.note_state,
+            Some(NoteState::Final | NoteState::AwaitingCosignature | NoteState::Signed)
+        )
+    {
         return Ok(None);
     }
     let keys = read.keys().await?;

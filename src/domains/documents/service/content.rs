@@ -1,11 +1,14 @@
 //! Fetching the file of a document: a short-lived link, and what it opens.
 
+use bytes::Bytes;
 use chrono::TimeDelta;
+use futures::StreamExt as _;
 use serde_json::json;
 
-use super::sight;
-use crate::access::{Actor, RequestContext, Subject};
+use super::{print, sight};
+use crate::access::{Actor, Read, RequestContext, Subject};
 use crate::crypto::signed_url::{LinkClaims, LinkPurpose};
+use crate::domains::documents::model::{Document, DocumentOrigin};
 use crate::domains::documents::{policy, repository, sealing};
 use crate::error::{Error, Result};
 use crate::ids::{DocumentId, TypedId as _};
@@ -50,24 +53,21 @@ pub async fn download_link(ctx: &RequestContext, id: DocumentId) -> Result<Strin
     Ok(format!("/documents/{id}/content?token={token}"))
 }
 
-/// Opens the file of an upload. The download is on record before this returns.
+/// Opens the file of an upload, or a note as a PDF. The download is on record before this returns.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such document for the caller, or it is a note; a fault when the file is missing
-/// or was changed.
+/// [`Error::NotFound`] when there is no such document for the caller, or it is a psychotherapy note; a fault when the file
+/// is missing or was changed.
 pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Download> {
     let read = ctx.read(&policy::DOWNLOAD).await?;
     let row = repository::find_file(read.db()?, sight(ctx, &read), id).await?.ok_or(Error::NotFound)?;
+    if row.document.origin == DocumentOrigin::Note {
+        return open_note(ctx, read, id).await;
+    }
     let keys = read.keys().await?;
     let file = sealing::open_file(ctx, &keys, &row)?.ok_or(Error::NotFound)?;
     let document = sealing::open_document(ctx, &keys, row.document)?;
-    let subject = Subject::of(id);
-    if document.patient_ids.is_empty() {
-        ctx.note(&policy::DOWNLOAD, subject, json!({}));
-    }
-    for patient in &document.patient_ids {
-        ctx.note(&policy::DOWNLOAD, subject.in_record_of(*patient), json!({}));
-    }
+    note_download(ctx, &document);
     drop(read);
     ctx.finish().await?;
     let content = ctx.app().storage.get(&file).await?;
@@ -77,4 +77,29 @@ pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Downlo
         size_bytes: document.size_bytes,
         content,
     })
+}
+
+/// A note as a PDF, made when it is asked for and kept nowhere.
+async fn open_note(ctx: &RequestContext, read: Read, id: DocumentId) -> Result<Download> {
+    let (document, bytes) = print::printed(ctx, &read, id).await?;
+    note_download(ctx, &document);
+    drop(read);
+    ctx.finish().await?;
+    Ok(Download {
+        mime_type: print::MIME_TYPE.to_owned(),
+        file_name: document.title.map_ref(|title| format!("{title}.pdf")),
+        size_bytes: i64::try_from(bytes.len()).map_err(Error::internal)?,
+        content: futures::stream::once(async move { Ok(Bytes::from(bytes)) }).boxed(),
+    })
+}
+
+/// One row for each patient the document is about, or one for none.
+fn note_download(ctx: &RequestContext, document: &Document) {
+    let subject = Subject::of(document.id);
+    if document.patient_ids.is_empty() {
+        ctx.note(&policy::DOWNLOAD, subject, json!({}));
+    }
+    for patient in &document.patient_ids {
+        ctx.note(&policy::DOWNLOAD, subject.in_record_of(*patient), json!({}));
+    }
 }

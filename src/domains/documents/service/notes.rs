@@ -4,18 +4,35 @@ use async_graphql::MaybeUndefined;
 use sha2::{Digest as _, Sha256};
 
 use super::upload::audit_for;
-use super::{INDEX_NOTE_JOB, changeable, enqueue, links, sight, stale};
+use super::{INDEX_NOTE_JOB, changeable, enqueue, links, same_class, sight, stale};
 use crate::access::{Once, RequestContext, Tx};
+use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{
-    CreateNote, DocumentChanges, DocumentKind, DocumentOrigin, DocumentRow, DocumentStatus, NewDocument, NoteState,
-    Refusal, UpdateNote,
+    CreateNote, DocumentChanges, DocumentKind, DocumentLabel, DocumentOrigin, DocumentRow, DocumentStatus, NewDocument,
+    NoteState, Refusal, UpdateNote,
 };
-use crate::domains::documents::{policy, repository, sealing, validation};
+use crate::domains::documents::templates::model::Filled;
+use crate::domains::documents::validation::Changes;
+use crate::domains::documents::versions::model::DocumentVersionChange;
+use crate::domains::documents::{policy, repository, sealing, templates, validation, versions};
 use crate::error::{Error, Stop};
-use crate::ids::{DocumentId, new_id};
+use crate::ids::{DocumentId, PatientId, new_id};
 use crate::phi::Phi;
 
 const MIME_TYPE: &str = "text/plain";
+
+/// A note to be begun, of a template or of none.
+#[derive(Debug)]
+pub(in crate::domains::documents) struct Draft {
+    pub kind: DocumentKind,
+    pub title: Phi<String>,
+    pub text: Phi<String>,
+    /// Today when left out.
+    pub document_date: Option<chrono::NaiveDate>,
+    pub labels: Vec<DocumentLabel>,
+    pub patient_ids: Vec<PatientId>,
+    pub filled: Option<Filled>,
+}
 
 /// Writes a draft.
 ///
@@ -26,19 +43,35 @@ pub async fn create_note(
     new: CreateNote,
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
-    let kind = new.kind;
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
         .run(|tx| async move {
-            let note = validation::note(new, tx.ctx().now().date_naive())?;
-            let id: DocumentId = new_id();
-            let row = draft(&tx, id, kind, &note.title, &note.text, note.document_date, None).await?;
-            repository::insert(tx.db()?, row).await?;
-            links::link_new(&tx, id, &note.patient_ids).await?;
-            audit_for(&tx, id, &note.patient_ids);
-            Ok(id)
+            let CreateNote { kind, title, text, document_date, labels, patient_ids } = new;
+            begin_draft(&tx, Draft { kind, title, text, document_date, labels, patient_ids, filled: None }).await
         })
         .await
+}
+
+/// Writes a draft in a transaction.
+pub(in crate::domains::documents) async fn begin_draft(tx: &Tx, new: Draft) -> Result<DocumentId, Stop<Refusal>> {
+    let Draft { kind, title, text, document_date, labels, patient_ids, filled } = new;
+    let part2 = labels.contains(&DocumentLabel::Part2);
+    let new = CreateNote { kind, title, text, document_date, labels, patient_ids };
+    // A form of which nothing is filled in yet has no text.
+    let note = validation::note(new, tx.ctx().now().date_naive(), filled.is_some())?;
+    let id: DocumentId = new_id();
+    let mut row = draft(tx, id, kind, &note.title, &note.text, note.document_date, None).await?;
+    row.part2 = part2;
+    if let Some(filled) = filled {
+        row.template_id = Some(filled.template);
+        row.template_number = Some(filled.number);
+        row.fields_ciphertext = Some(templates::notes::seal(&*tx.keys().await?, id, &filled.values)?);
+    }
+    repository::insert(tx.db()?, row).await?;
+    links::link_new(tx, id, &note.patient_ids).await?;
+    versions::record(tx, id, DocumentVersionChange::Created).await?;
+    audit_for(tx, id, &note.patient_ids);
+    Ok(id)
 }
 
 /// Changes a draft.
@@ -52,6 +85,32 @@ pub async fn update_note(
     changes: UpdateNote,
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
+    save(ctx, id, expected_version, changes, DocumentVersionChange::Edited, once).await
+}
+
+/// Saves a draft while it is being written. What is as it was is not saved again; several saves one after the other are
+/// one version.
+///
+/// # Errors
+/// Refused when a value is malformed, the version is stale, it is no draft or not the caller's.
+pub async fn autosave_note(
+    ctx: &RequestContext,
+    id: DocumentId,
+    expected_version: i32,
+    changes: UpdateNote,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
+    save(ctx, id, expected_version, changes, DocumentVersionChange::Autosaved, once).await
+}
+
+async fn save(
+    ctx: &RequestContext,
+    id: DocumentId,
+    expected_version: i32,
+    changes: UpdateNote,
+    change: DocumentVersionChange,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
         .run(|tx| async move {
@@ -59,35 +118,77 @@ pub async fn update_note(
             let row = a_draft(&tx, id).await?;
             if let Some(kind) = changes.kind {
                 policy::require_kind(&tx, kind)?;
+                same_class(row.kind, kind)?;
             }
-            let keys = tx.keys().await?;
-            let mut columns = DocumentChanges {
-                kind: changes.kind,
-                document_date: changes.document_date,
-                updated_at: Some(tx.ctx().now()),
-                ..DocumentChanges::default()
-            };
-            if let Some(title) = &changes.title {
-                columns.title_ciphertext = Some(sealing::seal_title(&keys, id, title)?);
+            if changes.text.is_some() && row.template_id.is_some() {
+                let message = "the note was made of a template: change its fields";
+                return Err(Stop::refuse(Refusal::FromTemplate, &["input", "text"], message));
             }
-            if let Some(text) = &changes.text {
-                columns.body_ciphertext = Some(sealing::seal_body(&keys, id, text)?);
-                columns.size_bytes = Some(length(text)?);
-                columns.sha256 = Some(digest(text));
+            let columns = columns_of(&tx, id, &changes).await?;
+            let patients = row.patient_ids.clone();
+            if change == DocumentVersionChange::Autosaved
+                && row.version == expected_version
+                && is_as_it_was(&tx, row, &changes).await?
+            {
+                audit_for(&tx, id, &patients);
+                return Ok(id);
             }
             if !repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, columns).await? {
                 return Err(stale());
             }
-            audit_for(&tx, id, &row.patient_ids);
+            versions::record(&tx, id, change).await?;
+            audit_for(&tx, id, &patients);
             Ok(id)
         })
         .await
 }
 
-/// Declares a draft done: others see it from now on, and search will find it.
+/// The columns that a change of a draft sets.
+async fn columns_of(tx: &Tx, id: DocumentId, changes: &Changes) -> Result<DocumentChanges, Error> {
+    let keys = tx.keys().await?;
+    let mut columns = DocumentChanges {
+        kind: changes.kind,
+        document_date: changes.document_date,
+        updated_at: Some(tx.ctx().now()),
+        ..DocumentChanges::default()
+    };
+    if let Some(title) = &changes.title {
+        columns.title_ciphertext = Some(sealing::seal_title(&keys, id, title)?);
+    }
+    if let Some(text) = &changes.text {
+        set_text(&keys, id, text, &mut columns)?;
+    }
+    Ok(columns)
+}
+
+/// Sets the text of a note, and what is told of it.
+pub(in crate::domains::documents) fn set_text(
+    keys: &FacilityKeys,
+    id: DocumentId,
+    text: &Phi<String>,
+    columns: &mut DocumentChanges,
+) -> Result<(), Error> {
+    columns.body_ciphertext = Some(sealing::seal_body(keys, id, text)?);
+    columns.size_bytes = Some(length(text)?);
+    columns.sha256 = Some(digest(text));
+    Ok(())
+}
+
+/// Whether a change of a draft changes nothing.
+async fn is_as_it_was(tx: &Tx, row: DocumentRow, changes: &Changes) -> Result<bool, Error> {
+    let same = changes.kind.is_none_or(|kind| kind == row.kind)
+        && changes.document_date.is_none_or(|date| date == row.document_date)
+        && changes.text.as_ref().is_none_or(|text| digest(text) == row.sha256);
+    let keys = tx.keys().await?;
+    let title = sealing::title_of(&keys, row.id, &row.title_ciphertext)?;
+    Ok(same && changes.title.as_ref().is_none_or(|given| *given == title))
+}
+
+/// Declares a draft done: others see it from now on, and search will find it. Not so a psychotherapy note, which stays
+/// its author's alone.
 ///
 /// # Errors
-/// Refused when the version is stale, it is no draft or not the caller's.
+/// Refused when the version is stale, it is no draft or not the caller's, or lacks what its template requires.
 pub async fn finalize_note(
     ctx: &RequestContext,
     id: DocumentId,
@@ -98,6 +199,7 @@ pub async fn finalize_note(
         .once(once)
         .run(|tx| async move {
             let row = a_draft(&tx, id).await?;
+            templates::notes::require_complete(&tx, id).await?;
             let changes = DocumentChanges {
                 note_state: Some(NoteState::Final),
                 updated_at: Some(tx.ctx().now()),
@@ -106,14 +208,18 @@ pub async fn finalize_note(
             if !repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, changes).await? {
                 return Err(stale());
             }
-            enqueue(&tx, INDEX_NOTE_JOB, id).await?;
+            versions::record(&tx, id, DocumentVersionChange::Finalized).await?;
+            // What is kept apart leaves nothing for others to search: no passages, no vectors, no words.
+            if row.kind != DocumentKind::PsychotherapyNote {
+                enqueue(&tx, INDEX_NOTE_JOB, id).await?;
+            }
             audit_for(&tx, id, &row.patient_ids);
             Ok(id)
         })
         .await
 }
 
-/// Begins an addendum to a signed note: a draft about the same patients, of the same kind.
+/// Begins an addendum to a signed note: a draft about the same patients, of the same kind, with the same labels.
 ///
 /// # Errors
 /// Refused when the note is not signed or a value is malformed.
@@ -126,35 +232,45 @@ pub async fn add_to_note(
 ) -> Result<DocumentId, Stop<Refusal>> {
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
-        .run(|tx| async move {
-            let ctx = tx.ctx();
-            let today = ctx.now().date_naive();
-            let title = title.map_or(MaybeUndefined::Undefined, MaybeUndefined::Value);
-            let given = UpdateNote { title, text: MaybeUndefined::Value(text), ..UpdateNote::default() };
-            let checked = validation::note_update(given, today)?;
-            let keys = tx.keys().await?;
-            let found = repository::find_by_id(tx.db()?, sight(ctx, &tx), note).await?.ok_or(Error::NotFound)?;
-            if found.note_state != Some(NoteState::Signed) {
-                return Err(Stop::refuse(Refusal::NotSigned, &["input", "noteId"], "only a signed note is added to"));
-            }
-            let (kind, patients) = (found.kind, found.patient_ids.clone());
-            let title = match checked.title {
-                Some(title) => title,
-                None => sealing::open_document(ctx, &keys, found)?.title,
-            };
-            let id: DocumentId = new_id();
-            let text = checked.text.unwrap_or_default();
-            let row = draft(&tx, id, kind, &title, &text, today, Some(note)).await?;
-            repository::insert(tx.db()?, row).await?;
-            repository::copy_links(tx.db()?, ctx.facility(), note, id, ctx.now()).await?;
-            audit_for(&tx, id, &patients);
-            Ok(id)
-        })
+        .run(|tx| async move { begin_addendum(&tx, note, title, text).await })
         .await
 }
 
+/// Begins an addendum in a transaction.
+pub(in crate::domains::documents) async fn begin_addendum(
+    tx: &Tx,
+    note: DocumentId,
+    title: Option<Phi<String>>,
+    text: Phi<String>,
+) -> Result<DocumentId, Stop<Refusal>> {
+    let ctx = tx.ctx();
+    let today = ctx.now().date_naive();
+    let title = title.map_or(MaybeUndefined::Undefined, MaybeUndefined::Value);
+    let given = UpdateNote { title, text: MaybeUndefined::Value(text), ..UpdateNote::default() };
+    let checked = validation::note_update(given, today)?;
+    let keys = tx.keys().await?;
+    let found = repository::find_by_id(tx.db()?, sight(ctx, tx), note).await?.ok_or(Error::NotFound)?;
+    if found.note_state != Some(NoteState::Signed) {
+        return Err(Stop::refuse(Refusal::NotSigned, &["input", "noteId"], "only a signed note is added to"));
+    }
+    let (kind, part2, patients) = (found.kind, found.part2, found.patient_ids.clone());
+    let title = match checked.title {
+        Some(title) => title,
+        None => sealing::open_document(ctx, &keys, found)?.title,
+    };
+    let id: DocumentId = new_id();
+    let text = checked.text.unwrap_or_default();
+    let mut row = draft(tx, id, kind, &title, &text, today, Some(note)).await?;
+    row.part2 = part2;
+    repository::insert(tx.db()?, row).await?;
+    repository::copy_links(tx.db()?, ctx.facility(), note, id, ctx.now()).await?;
+    versions::record(tx, id, DocumentVersionChange::Created).await?;
+    audit_for(tx, id, &patients);
+    Ok(id)
+}
+
 /// A draft of the caller's, to be changed.
-async fn a_draft(tx: &Tx, id: DocumentId) -> Result<DocumentRow, Stop<Refusal>> {
+pub(in crate::domains::documents) async fn a_draft(tx: &Tx, id: DocumentId) -> Result<DocumentRow, Stop<Refusal>> {
     let row = changeable(tx, id).await?;
     if row.note_state == Some(NoteState::Draft) {
         Ok(row)
@@ -193,6 +309,10 @@ async fn draft(
         status: DocumentStatus::Uploaded,
         note_state: Some(NoteState::Draft),
         addendum_to,
+        part2: false,
+        template_id: None,
+        template_number: None,
+        fields_ciphertext: None,
         created_at: ctx.now(),
         updated_at: ctx.now(),
     })

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{EXTRACT_JOB, INDEX_NOTE_JOB, changeable, enqueue, sight, stale};
 use crate::access::{Once, RequestContext};
 use crate::domains::documents::model::{DocumentChanges, DocumentOrigin, DocumentStatus, Refusal, UpdateDocument};
-use crate::domains::documents::{policy, repository, sealing, validation};
+use crate::domains::documents::versions::model::DocumentVersionChange;
+use crate::domains::documents::{policy, repository, sealing, validation, versions};
 use crate::error::{Error, Stop};
 use crate::ids::DocumentId;
 
@@ -27,6 +28,7 @@ pub async fn update_document(
             let row = changeable(&tx, id).await?;
             if let Some(kind) = changes.kind {
                 policy::require_kind(&tx, kind)?;
+                super::same_class(row.kind, kind)?;
             }
             let keys = tx.keys().await?;
             let seal = |title| sealing::seal_title(&keys, id, title);
@@ -40,6 +42,7 @@ pub async fn update_document(
             if !repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, columns).await? {
                 return Err(stale());
             }
+            versions::record(&tx, id, DocumentVersionChange::Edited).await?;
             super::upload::audit_for(&tx, id, &row.patient_ids);
             Ok(id)
         })

@@ -8,9 +8,10 @@ use serde_json::json;
 use super::{EXTRACT_JOB, enqueue};
 use crate::access::{Once, RequestContext, Subject};
 use crate::domains::documents::model::{
-    DocumentKind, DocumentOrigin, DocumentStatus, NewDocument, Refusal, UploadDocument,
+    DocumentKind, DocumentLabel, DocumentOrigin, DocumentStatus, NewDocument, Refusal, UploadDocument,
 };
-use crate::domains::documents::{policy, repository, sealing, validation};
+use crate::domains::documents::versions::model::DocumentVersionChange;
+use crate::domains::documents::{policy, repository, sealing, validation, versions};
 use crate::error::{Error, Result, Stop};
 use crate::extraction::sniff;
 use crate::ids::{DocumentId, PatientId, TypedId as _, new_id};
@@ -57,7 +58,7 @@ impl Uploader {
     /// # Errors
     /// [`Error::Forbidden`].
     pub fn require_kind(&self, kind: DocumentKind) -> Result<()> {
-        if self.kinds.contains(&kind) { Ok(()) } else { Err(Error::Forbidden(policy::READ_CLINICAL.name)) }
+        if self.kinds.contains(&kind) { Ok(()) } else { Err(Error::Forbidden(policy::needed(kind))) }
     }
 
     /// Stores a file as it arrives, encrypted, in bounded memory.
@@ -100,7 +101,12 @@ pub async fn upload_document(
         .once(once)
         .run(|tx| async move {
             policy::require_kind(&tx, kind)?;
+            if kind == DocumentKind::PsychotherapyNote {
+                let message = "a psychotherapy note is written here, not uploaded: its file would be read into search";
+                return Err(Stop::refuse(Refusal::KeptApart, &["input", "kind"], message));
+            }
             let ctx = tx.ctx();
+            let part2 = new.labels.contains(&DocumentLabel::Part2);
             let upload = validation::upload(new, ctx.now().date_naive())?;
             if row_file.size_bytes == 0 {
                 return Err(Stop::refuse(Refusal::EmptyFile, &["input", "file"], "the file is empty"));
@@ -124,11 +130,16 @@ pub async fn upload_document(
                 status: DocumentStatus::Uploaded,
                 note_state: None,
                 addendum_to: None,
+                part2,
+                template_id: None,
+                template_number: None,
+                fields_ciphertext: None,
                 created_at: ctx.now(),
                 updated_at: ctx.now(),
             };
             repository::insert(tx.db()?, row).await?;
             super::links::link_new(&tx, id, &upload.patient_ids).await?;
+            versions::record(&tx, id, DocumentVersionChange::Created).await?;
             enqueue(&tx, EXTRACT_JOB, id).await?;
             audit_for(&tx, id, &upload.patient_ids);
             Ok(id)
@@ -150,7 +161,7 @@ pub async fn upload_document(
 }
 
 /// One audit row for each patient a document is about, or one for none.
-pub(super) fn audit_for(tx: &crate::access::Tx, id: DocumentId, patients: &[PatientId]) {
+pub(in crate::domains::documents) fn audit_for(tx: &crate::access::Tx, id: DocumentId, patients: &[PatientId]) {
     if patients.is_empty() {
         tx.audit(Subject::of(id), json!({}));
     }

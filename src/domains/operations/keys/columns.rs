@@ -125,6 +125,12 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("documents", "file_name"),
     tenant!("documents", "file_key"),
     tenant!("documents", "body"),
+    tenant!("documents", "fields"),
+    tenant!("document_versions", "title"),
+    tenant!("document_versions", "body"),
+    tenant!("document_versions", "fields"),
+    tenant!("amendment_requests", "request"),
+    tenant!("amendment_requests", "decision"),
     tenant!("document_chunks", "text"),
 ];
 

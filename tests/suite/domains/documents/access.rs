@@ -46,6 +46,11 @@ fn operations(document: &str, patient: &str) -> Vec<(&'static str, &'static str,
             with(json!({ "patientId": patient })),
         ),
         (
+            "documentLabel",
+            "mutation($input: DocumentLabelInput!) { documentLabel(input: $input) { userErrors { code } } }",
+            with(json!({ "labels": ["PART_2"] })),
+        ),
+        (
             "documentRetry",
             "mutation($input: DocumentRetryInput!) { documentRetry(input: $input) { userErrors { code } } }",
             json!({ "input": { "id": document } }),

@@ -147,12 +147,13 @@ async fn a_changed_object_never_arrives_whole() {
 }
 
 #[tokio::test]
-async fn a_note_has_no_file() {
+async fn a_psychotherapy_note_has_no_file() {
     let app = TestApp::start().await;
     let patient = register(&app, "Ada").await;
-    let nurse = app.member(&[Role::Nurse]).await;
+    let nurse = app.member(&[Role::Therapist]).await;
     let create = "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id downloadUrl } } }";
-    let input = json!({ "input": { "title": "t", "text": "t", "patientIds": [patient] } });
+    let input =
+        json!({ "input": { "kind": "PSYCHOTHERAPY_NOTE", "title": "t", "text": "t", "patientIds": [patient] } });
     let made = nurse.run(create, input).await.ok();
     let note = &made["noteCreate"]["note"];
     assert_eq!(note["downloadUrl"], json!(null));

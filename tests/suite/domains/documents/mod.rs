@@ -1,17 +1,24 @@
 //! Documents, through the API.
 
 mod access;
+mod amendments;
+mod bundle;
+mod cosign;
 mod download;
 mod interrupted;
+mod kept_apart;
 mod lists;
 mod models;
 mod notes;
+mod print;
 mod processing;
 pub mod search;
 mod search_plan;
 mod search_set;
 mod search_words;
+mod templates;
 mod upload;
+mod versions;
 pub mod wire;
 
 use anamnesis::access::Role;

@@ -12,7 +12,7 @@ const NOTE: &str = "query($id: ID!) { document(id: $id) { id title text kind not
     addendumTo { id } patients { id } } }";
 
 /// Runs one of the note mutations; gives its payload.
-async fn run(client: &Client, mutation: &str, input: Value) -> Value {
+pub async fn run(client: &Client, mutation: &str, input: Value) -> Value {
     let kind = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
     let document = format!(
         "mutation($input: {kind}!) {{ {mutation}(input: $input) {{
@@ -21,18 +21,18 @@ async fn run(client: &Client, mutation: &str, input: Value) -> Value {
     client.run(&document, json!({ "input": input })).await.ok()[mutation].clone()
 }
 
-async fn refused(client: &Client, mutation: &str, input: Value) -> String {
+pub async fn refused(client: &Client, mutation: &str, input: Value) -> String {
     let payload = run(client, mutation, input).await;
     assert_eq!(payload["note"], json!(null), "{payload}");
     payload["userErrors"][0]["code"].as_str().unwrap().to_owned()
 }
 
-async fn draft(client: &Client, patients: &[&str]) -> String {
+pub async fn draft(client: &Client, patients: &[&str]) -> String {
     let input = json!({ "title": "Session 4", "text": "Slept better; less worried.", "patientIds": patients });
     run(client, "noteCreate", input).await["note"]["id"].as_str().unwrap().to_owned()
 }
 
-async fn signed(client: &Client, patients: &[&str]) -> String {
+pub async fn signed(client: &Client, patients: &[&str]) -> String {
     let id = draft(client, patients).await;
     run(client, "noteFinalize", json!({ "id": id, "expectedVersion": 1 })).await;
     let payload = run(client, "noteSign", json!({ "id": id, "expectedVersion": 2 })).await;
@@ -40,7 +40,7 @@ async fn signed(client: &Client, patients: &[&str]) -> String {
     id
 }
 
-fn uuid(id: &str) -> String {
+pub fn uuid(id: &str) -> String {
     DocumentId::decode(id).unwrap().uuid().to_string()
 }
 
@@ -165,7 +165,7 @@ async fn a_signed_note_is_not_changed_through_the_api() {
 }
 
 /// What PostgreSQL says to a statement, by this connection.
-async fn attempt(url: &str, statement: &str) -> Result<(), String> {
+pub async fn attempt(url: &str, statement: &str) -> Result<(), String> {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute(statement).await.map_err(|error| error.as_db_error().unwrap().message().to_owned())
