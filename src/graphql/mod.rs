@@ -22,7 +22,7 @@ pub struct Query(
     facilities::graphql::FacilitiesQuery,
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
-    documents::search::graphql::DocumentSearchQuery,
+    documents::search::SearchQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -34,6 +34,7 @@ pub struct Mutation(
     facilities::graphql::FacilitiesMutation,
     patients::graphql::PatientsMutation,
     documents::graphql::DocumentsMutation,
+    documents::search::saved::SavedSearchMutation,
     operations::graphql::OperationsMutation,
 );
 

@@ -10,6 +10,7 @@ use crate::domains::compliance::graphql::AuditEntry;
 use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::search::graphql::DocumentPassage;
+use crate::domains::documents::search::saved::DocumentSavedSearch;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
 use crate::domains::identity::graphql::{User, UserSession};
 use crate::domains::identity::loaders::UserLoader;
@@ -42,6 +43,7 @@ pub enum Node {
     Document(Document),
     DocumentPassage(DocumentPassage),
     DocumentSignature(DocumentSignature),
+    DocumentSavedSearch(DocumentSavedSearch),
     AuditEntry(AuditEntry),
     Job(Job),
 }

@@ -10,7 +10,7 @@
 //! told in `processing`, how it is found in `search`; the rest only queues a document for them.
 
 pub mod graphql;
-mod lexemes;
+pub mod lexemes;
 pub mod loaders;
 pub mod model;
 pub mod policy;

@@ -105,6 +105,8 @@ pub enum Refusal {
     NotAuthor,
     /// It has not failed, so there is nothing to try again.
     NotFailed,
+    /// There are as many as may be kept: remove one first.
+    TooMany,
 }
 
 /// Declares a column computed from other tables, cached like any prepared statement (diesel's `sql` is not).

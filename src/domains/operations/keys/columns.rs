@@ -126,6 +126,8 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("documents", "file_key"),
     tenant!("documents", "body"),
     tenant!("document_chunks", "text"),
+    tenant!("saved_searches", "name"),
+    tenant!("saved_searches", "search"),
 ];
 
 /// Table and column, as in the database, of every column that a rotation re-encrypts.

@@ -1,12 +1,15 @@
 //! Documents, through the API.
 
 mod access;
+mod ask;
 mod download;
 mod interrupted;
 mod lists;
 mod models;
 mod notes;
 mod processing;
+mod rerank;
+mod saved_searches;
 pub mod search;
 mod search_plan;
 mod search_set;
