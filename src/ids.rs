@@ -179,6 +179,8 @@ typed_ids! {
     ChunkId("chk") for "DocumentPassage";
     /// A signature on a document.
     SignatureId("sig") for "DocumentSignature";
+    /// A search that is kept.
+    SavedSearchId("srch") for "DocumentSavedSearch";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

@@ -22,7 +22,7 @@ pub struct Query(
     facilities::graphql::FacilitiesQuery,
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
-    documents::search::graphql::DocumentSearchQuery,
+    documents::search::SearchQuery,
     documents::versions::graphql::DocumentVersionsQuery,
     documents::templates::graphql::NoteTemplatesQuery,
     documents::supervision::graphql::SupervisionQuery,
@@ -42,6 +42,7 @@ pub struct Mutation(
     documents::templates::graphql::NoteTemplatesMutation,
     documents::supervision::graphql::SupervisionMutation,
     documents::amendments::graphql::AmendmentsMutation,
+    documents::search::saved::SavedSearchMutation,
     operations::graphql::OperationsMutation,
 );
 

@@ -11,6 +11,7 @@ use crate::domains::documents::amendments::graphql::AmendmentRequest;
 use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::search::graphql::DocumentPassage;
+use crate::domains::documents::search::saved::DocumentSavedSearch;
 use crate::domains::documents::supervision::graphql::Supervision;
 use crate::domains::documents::templates::graphql::NoteTemplate;
 use crate::domains::documents::versions::graphql::DocumentVersion;
@@ -50,6 +51,7 @@ pub enum Node {
     NoteTemplate(NoteTemplate),
     Supervision(Supervision),
     AmendmentRequest(AmendmentRequest),
+    DocumentSavedSearch(DocumentSavedSearch),
     AuditEntry(AuditEntry),
     Job(Job),
 }

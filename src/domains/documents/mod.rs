@@ -16,7 +16,7 @@
 pub mod amendments;
 pub mod bundle;
 pub mod graphql;
-mod lexemes;
+pub mod lexemes;
 pub mod loaders;
 pub mod model;
 mod pdf;

@@ -149,6 +149,8 @@ pub enum Refusal {
     Archived,
     /// The template comes with the product and is not changed.
     BuiltIn,
+    /// There are as many as may be kept: remove one first.
+    TooMany,
 }
 
 /// Declares a column computed from other tables, cached like any prepared statement (diesel's `sql` is not).

@@ -32,6 +32,7 @@ const TABLES: &[(&str, &str)] = &[
     ("amd", "amendment_requests"),
     ("chk", "document_chunks"),
     ("sig", "document_signatures"),
+    ("srch", "saved_searches"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
@@ -63,6 +64,7 @@ const OWN_ID: &[(&str, &str)] = &[
     ("invitation", "inv"),
     ("facility", "fac"),
     ("department", "dep"),
+    ("documentSavedSearch", "srch"),
     ("document", "doc"),
     ("job", "job"),
     ("audit", "aud"),
@@ -112,7 +114,7 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
 
 /// How a mutation that makes something is called, in the order they depend on each other.
 const MAKING: &[&str] =
-    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Finalize", "Sign", "Grant"];
+    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Save", "Finalize", "Sign", "Grant"];
 
 /// A field of a root.
 pub struct Root {

@@ -132,6 +132,8 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("amendment_requests", "request"),
     tenant!("amendment_requests", "decision"),
     tenant!("document_chunks", "text"),
+    tenant!("saved_searches", "name"),
+    tenant!("saved_searches", "search"),
 ];
 
 /// Table and column, as in the database, of every column that a rotation re-encrypts.

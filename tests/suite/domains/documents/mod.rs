@@ -2,6 +2,7 @@
 
 mod access;
 mod amendments;
+mod ask;
 mod bundle;
 mod cosign;
 mod download;
@@ -12,6 +13,8 @@ mod models;
 mod notes;
 mod print;
 mod processing;
+mod rerank;
+mod saved_searches;
 pub mod search;
 mod search_plan;
 mod search_set;
