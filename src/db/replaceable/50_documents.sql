@@ -20,12 +20,13 @@ CREATE POLICY open_document ON documents AS RESTRICTIVE FOR SELECT USING (
             SELECT p.document_id FROM document_patients p WHERE p.facility_id = (SELECT app_facility())
         ))::uuid[]))));
 
--- A psychotherapy note is its author's alone, whatever else may be read (45 CFR 164.501 and 164.508(a)(2)). A record
+-- A draft and a psychotherapy note are their author's alone, whatever else may be read (45 CFR 164.501 and 164.508(a)(2)). A record
 -- of substance use disorder treatment is read by its author and by whoever has the permission for such (42 CFR Part 2).
 -- The server itself sees both: it re-encrypts them.
 DROP POLICY IF EXISTS kept_apart ON documents;
 CREATE POLICY kept_apart ON documents AS RESTRICTIVE FOR SELECT USING (
-    (kind <> 'psychotherapy_note' OR author_id = (SELECT app_user()) OR (SELECT app_scope()) = 'system')
+    ((kind <> 'psychotherapy_note' AND note_state IS DISTINCT FROM 'draft')
+        OR author_id = (SELECT app_user()) OR (SELECT app_scope()) = 'system')
     AND (NOT part2 OR author_id = (SELECT app_user()) OR (SELECT app_reads_part2())));
 
 -- Versions follow their document; those of a draft stay its author's, whatever became of the note.
@@ -52,6 +53,19 @@ BEGIN
         EXECUTE format('CREATE POLICY open_document ON %I AS RESTRICTIVE FOR SELECT USING ('
             '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '
             'AND document_id IN (SELECT unnest(app_open_documents()))))', target);
+    END LOOP;
+END $$;
+
+-- What a labelled document is made of follows it. The rankings of search are held against documents themselves, in each
+-- statement; a look at the document for each of their rows would cost more than they do.
+DO $$
+DECLARE target text;
+BEGIN
+    FOREACH target IN ARRAY ARRAY['document_signatures', 'document_chunks'] LOOP
+        EXECUTE format('DROP POLICY IF EXISTS kept_apart ON %I', target);
+        EXECUTE format('CREATE POLICY kept_apart ON %1$I AS RESTRICTIVE FOR SELECT USING ('
+            '(SELECT app_reads_part2()) OR EXISTS (SELECT FROM documents d '
+            'WHERE d.facility_id = %1$I.facility_id AND d.id = %1$I.document_id))', target);
     END LOOP;
 END $$;
 

@@ -2,7 +2,7 @@
 //!
 //! Conditions come on top: a kind that is not administrative needs [`READ_CLINICAL`] whatever is done to the document, a
 //! psychotherapy note needs [`PSYCHOTHERAPY`] and is its author's alone, one labelled Part 2 needs [`PART2_READ`] or is
-//! one's own, and a draft is its author's alone. The database holds the middle two as well (`kept_apart` in
+//! one's own, and a draft is its author's alone. The database holds all but the first as well (`kept_apart` in
 //! `src/db/replaceable/50_documents.sql`).
 
 use super::model::DocumentKind;

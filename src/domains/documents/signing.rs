@@ -1,9 +1,9 @@
 //! What a signature is over, and how it is made and checked. Pure but for the keys.
 //!
 //! A clinician signs the canonical content of a note: facility, document, author, kind, date, what it adds to,
-//! patients, title, text and what of a form is filled in, each behind its length, so that no two notes have the same bytes. The server seals
-//! signer, time and the SHA-256 of that content with its Ed25519 key. A change made past the trigger, by whoever owns
-//! the database, shows as a signature that is not valid.
+//! patients, title, text and what of a form is filled in, each behind its length, so that no two notes have the same
+//! bytes. The server seals signer, time and the SHA-256 of that content with its Ed25519 key. A change made past the
+//! trigger, by whoever owns the database, shows as a signature that is not valid.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest as _, Sha256};

@@ -166,6 +166,17 @@ pub struct NoteFinalizeInput {
     pub idempotency_key: Option<String>,
 }
 
+/// A final note to be taken back.
+#[derive(InputObject)]
+pub struct NoteReopenInput {
+    /// Id of the note.
+    pub id: DocumentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
 /// A final note to be signed.
 #[derive(InputObject)]
 pub struct NoteSignInput {

@@ -4,8 +4,8 @@ use async_graphql::{Context, Object};
 
 use super::inputs::{
     DocumentLabelInput, DocumentLinkPatientsInput, DocumentRetryInput, DocumentUnlinkPatientInput, DocumentUpdateInput,
-    DocumentUploadInput, NoteAddendumInput, NoteAutosaveInput, NoteCreateInput, NoteFinalizeInput, NoteSignInput,
-    NoteUpdateInput,
+    DocumentUploadInput, NoteAddendumInput, NoteAutosaveInput, NoteCreateInput, NoteFinalizeInput, NoteReopenInput,
+    NoteSignInput, NoteUpdateInput,
 };
 use super::types::{Document, DocumentUserError};
 use crate::domains::documents::model::{CreateNote, UpdateDocument, UpdateNote, UploadDocument};
@@ -172,7 +172,8 @@ impl DocumentsMutation {
         note(ctx, service::autosave_note(request(ctx)?, id, expected_version, changes, once).await).await
     }
 
-    /// Declares a draft of one's own done: others see it, and search will find it. Needs `documents.note.write`.
+    /// Declares a draft of one's own done: others see it, and search will find it; not so a psychotherapy note. Refused
+    /// while it lacks what its template requires. Needs `documents.note.write`.
     async fn note_finalize(
         &self,
         ctx: &Context<'_>,
@@ -183,8 +184,20 @@ impl DocumentsMutation {
         note(ctx, service::finalize_note(request(ctx)?, id, expected_version, once).await).await
     }
 
-    /// Signs a final note of one's own. It never changes afterwards; `noteAddendum` adds to it. Needs
-    /// `documents.note.sign`.
+    /// Takes a final note of one's own back to be changed: a draft again, which nobody else sees. Needs
+    /// `documents.note.write`.
+    async fn note_reopen(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The note.")] input: NoteReopenInput,
+    ) -> Result<NotePayload> {
+        let NoteReopenInput { id, expected_version, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        note(ctx, service::reopen_note(request(ctx)?, id, expected_version, once).await).await
+    }
+
+    /// Signs a final note of one's own. It never changes afterwards; `noteAddendum` adds to it. Where the caller is
+    /// supervised, it waits for `noteCosign`. Needs `documents.note.sign`.
     async fn note_sign(
         &self,
         ctx: &Context<'_>,

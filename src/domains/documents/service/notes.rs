@@ -219,6 +219,37 @@ pub async fn finalize_note(
         .await
 }
 
+/// Takes a final note back to be changed: a draft again, which its author alone sees and search shows to nobody else.
+///
+/// # Errors
+/// Refused when the version is stale, the note is not final or not the caller's.
+pub async fn reopen_note(
+    ctx: &RequestContext,
+    id: DocumentId,
+    expected_version: i32,
+    once: Option<Once>,
+) -> Result<DocumentId, Stop<Refusal>> {
+    ctx.write(&policy::NOTE_WRITE)
+        .once(once)
+        .run(|tx| async move {
+            let row = changeable(&tx, id).await?;
+            if row.note_state != Some(NoteState::Final) {
+                return Err(Stop::refuse(Refusal::NotFinal, &["input", "id"], "only a final note is taken back"));
+            }
+            let changes = DocumentChanges {
+                note_state: Some(NoteState::Draft),
+                updated_at: Some(tx.ctx().now()),
+                ..DocumentChanges::default()
+            };
+            if !repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, changes).await? {
+                return Err(stale());
+            }
+            audit_for(&tx, id, &row.patient_ids);
+            Ok(id)
+        })
+        .await
+}
+
 /// Begins an addendum to a signed note: a draft about the same patients, of the same kind, with the same labels.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use super::{notes, service};
 use crate::domains::documents::graphql::{DocumentUserError, NotePayload};
 use crate::domains::documents::model::{DocumentKind, DocumentLabel};
 use crate::domains::documents::service as documents;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graphql::payload::payload;
 use crate::graphql::request::{once, request};
 use crate::ids::{DocumentId, NoteTemplateId, PatientId};
@@ -118,23 +118,18 @@ pub struct NoteFieldInput {
     pub list: Option<Vec<String>>,
 }
 
-fn given(fields: Option<Vec<NoteFieldInput>>) -> Result<Vec<(String, FieldValue)>> {
-    let mut values = Vec::new();
-    for NoteFieldInput { key, text, number, date, list } in fields.unwrap_or_default() {
-        let mut of = [
+/// What is sent, as it is: the service says what does not fit, once it knows who sent it.
+fn given(fields: Vec<NoteFieldInput>) -> Vec<(String, FieldValue)> {
+    let values = |NoteFieldInput { key, text, number, date, list }: NoteFieldInput| {
+        let of = [
             text.map(FieldValue::Text),
             number.map(FieldValue::Number),
             date.map(FieldValue::Date),
             list.map(FieldValue::List),
-        ]
-        .into_iter()
-        .flatten();
-        values.extend(of.next().map(|value| (key, value)));
-        if of.next().is_some() {
-            return Err(Error::bad_input("a field has one of `text`, `number`, `date` and `list`"));
-        }
-    }
-    Ok(values)
+        ];
+        of.into_iter().flatten().map(move |value| (key.clone(), value))
+    };
+    fields.into_iter().flat_map(values).collect()
 }
 
 /// A field of a form to be made.
@@ -327,7 +322,7 @@ impl NoteTemplatesMutation {
         let new = CreateFilled {
             template: input.template_id,
             title: input.title.map(Phi::new),
-            values: given(input.fields)?,
+            values: given(input.fields.unwrap_or_default()),
             document_date: input.document_date,
             labels: input.labels.unwrap_or_default(),
             patient_ids: input.patient_ids,
@@ -343,7 +338,7 @@ impl NoteTemplatesMutation {
     ) -> Result<NotePayload> {
         let NoteFieldsSaveInput { id, expected_version, title, fields, automatic, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
-        let (title, values) = (title.map(Phi::new), given(Some(fields))?);
+        let (title, values) = (title.map(Phi::new), given(fields));
         let automatic = automatic.unwrap_or(false);
         let saved = notes::save_fields(request(ctx)?, id, expected_version, title, values, automatic, once).await;
         note(ctx, saved).await

@@ -8,7 +8,7 @@ use super::model::{Difference, DocumentDiffChange, DocumentVersionChange, Piece,
 use super::service;
 use crate::domains::documents::graphql::{Document, DocumentPayload};
 use crate::domains::documents::loaders::DocumentLoader;
-use crate::domains::documents::model::{DocumentKind, NoteState};
+use crate::domains::documents::model::{DocumentKind, NoteState, REDISCLOSURE_NOTICE};
 use crate::domains::documents::service as documents;
 use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
@@ -46,6 +46,8 @@ pub struct DocumentVersion {
     pub created_at: DateTime<Utc>,
     /// When it was last saved.
     pub saved_at: DateTime<Utc>,
+    /// What must go with the content wherever it goes; null unless the document is labelled `PART_2` now.
+    pub redisclosure_notice: Option<&'static str>,
     #[graphql(skip)]
     pub author_id: Option<UserId>,
     #[graphql(skip)]
@@ -86,6 +88,7 @@ impl From<Version> for DocumentVersion {
             note_state: version.note_state,
             created_at: version.created_at,
             saved_at: version.saved_at,
+            redisclosure_notice: version.part2.then_some(REDISCLOSURE_NOTICE),
             author_id: version.author_id,
             document_id: version.document,
         }

@@ -101,6 +101,8 @@ pub struct Version {
     pub note_state: Option<NoteState>,
     pub created_at: DateTime<Utc>,
     pub saved_at: DateTime<Utc>,
+    /// Whether the document is labelled 42 CFR Part 2 now.
+    pub part2: bool,
     /// Those of the document's patients whose charts the actor may open.
     pub patient_ids: Vec<PatientId>,
 }

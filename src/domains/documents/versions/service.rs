@@ -95,6 +95,7 @@ fn open(ctx: &RequestContext, keys: &FacilityKeys, document: &DocumentRow, row: 
         note_state: row.note_state,
         created_at: row.created_at,
         saved_at: row.saved_at,
+        part2: document.part2,
         patient_ids: document.patient_ids.clone(),
     })
 }

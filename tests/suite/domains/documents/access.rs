@@ -71,6 +71,11 @@ fn operations(document: &str, patient: &str) -> Vec<(&'static str, &'static str,
             with(json!({})),
         ),
         (
+            "noteReopen",
+            "mutation($input: NoteReopenInput!) { noteReopen(input: $input) { userErrors { code } } }",
+            with(json!({})),
+        ),
+        (
             "noteSign",
             "mutation($input: NoteSignInput!) { noteSign(input: $input) { userErrors { code } } }",
             with(json!({})),

@@ -157,9 +157,10 @@ async fn the_database_keeps_them_apart_by_itself() {
     run(&author, "noteFinalize", json!({ "id": apart, "expectedVersion": 1 })).await;
     let metadata = json!({ "kind": "LAB_RESULT", "labels": ["PART_2"], "patientIds": [patient] });
     let labelled = upload_text(&author, metadata, "text").await;
+    super::notes::draft(&author, &[&patient]).await;
     let (physician, technician) = (app.member(&[Role::Physician]).await, app.member(&[Role::Technician]).await);
     let all = "SELECT count(*) FROM documents";
-    assert_eq!(by_sql(&app, &author, all).await, "2");
+    assert_eq!(by_sql(&app, &author, all).await, "3");
     assert_eq!(by_sql(&app, &physician, all).await, "1");
     assert_eq!(by_sql(&app, &technician, all).await, "0");
     let touch = format!(
@@ -243,6 +244,10 @@ async fn an_addendum_carries_the_label_of_its_note() {
     let labels = "query($id: ID!) { document(id: $id) { labels } }";
     let found = nurse.run(labels, json!({ "id": added["note"]["id"] })).await.ok();
     assert_eq!(found["document"]["labels"], json!(["PART_2"]));
+    let versions = "query($id: ID!) { documentVersions(documentId: $id) { nodes { redisclosureNotice } } }";
+    let found = author.run(versions, json!({ "id": id })).await.ok();
+    let notice = "42 CFR part 2 prohibits unauthorized use or disclosure of these records.";
+    assert_eq!(found["documentVersions"]["nodes"][0]["redisclosureNotice"], json!(notice));
     // A label is no part of what was signed.
     let signed = author.run(LABEL, label(&id, 3, &json!([]))).await.ok();
     assert_eq!(signed["documentLabel"]["userErrors"], json!([]));
@@ -292,10 +297,48 @@ async fn search_shows_others_nothing_of_either() {
         let seen = client.run(like, json!({ "id": passages[1] })).await.ok();
         assert_eq!(seen["documentPassagesLike"]["hits"].as_array().unwrap().len(), wanted.len() - 1, "{seen}");
     }
+    let chunks = "SELECT count(*) FROM document_chunks";
+    assert_eq!(by_sql(&app, &author, chunks).await, "2");
+    assert_eq!(by_sql(&app, &nobody, chunks).await, "1");
     // Nor by the passage itself.
     let like = nobody.run(like, json!({ "id": passages[0] })).await.ok();
     assert_eq!(like["documentPassagesLike"], json!(null));
     let node = "query($id: ID!) { node(id: $id) { id } }";
     assert_eq!(nobody.run(node, json!({ "id": passages[0] })).await.ok()["node"], json!(null));
     assert_eq!(author.run(node, json!({ "id": passages[0] })).await.ok()["node"]["id"], json!(passages[0]));
+}
+
+#[tokio::test]
+async fn a_final_note_taken_back_is_its_authors_alone_again_also_in_search() {
+    let app = start().await;
+    let author = app.member(&[Role::Therapist]).await;
+    let colleague = app.member(&[Role::Physician]).await;
+    let patient = someone(&author).await;
+    let id = write_note(&author, CLINIC, json!({ "patientIds": [patient] })).await;
+    app.work().await;
+    let query = "buprenorphine urine screen";
+    assert_eq!(find(&colleague, query, json!({})).await.len(), 1);
+    let reopen = "mutation($input: NoteReopenInput!) { noteReopen(input: $input) { userErrors { code } } }";
+    let input = |version: i32| json!({ "id": id, "expectedVersion": version });
+    let (clerk, stranger) = (app.member(&[Role::FrontDesk]).await, app.member_of(app.other, &[Role::Therapist]).await);
+    for (client, code) in [(&clerk, "FORBIDDEN"), (&stranger, "NOT_FOUND"), (&app.anonymous(), "UNAUTHENTICATED")] {
+        assert_eq!(client.run(reopen, json!({ "input": input(2) })).await.code(), code);
+    }
+    assert_eq!(refused(&colleague, "noteReopen", input(2)).await, "NOT_AUTHOR");
+    assert_eq!(refused(&author, "noteReopen", input(1)).await, "STALE_VERSION");
+    assert!(sees(&colleague, &id, &patient).await);
+    let open = run(&author, "noteReopen", input(2)).await;
+    assert_eq!(open["note"]["noteState"], "DRAFT");
+    assert!(!sees(&colleague, &id, &patient).await);
+    for mode in ["HYBRID", "SEMANTIC", "LEXICAL"] {
+        assert_eq!(find(&colleague, query, json!({ "mode": mode })).await, Vec::<Value>::new(), "{mode}");
+    }
+    assert_eq!(refused(&author, "noteReopen", input(3)).await, "NOT_FINAL");
+    run(&author, "noteUpdate", json!({ "id": id, "expectedVersion": 3, "text": "Naltrexone instead." })).await;
+    run(&author, "noteFinalize", json!({ "id": id, "expectedVersion": 4 })).await;
+    app.work().await;
+    let found = find(&colleague, "naltrexone", json!({ "mode": "LEXICAL" })).await;
+    assert_eq!(found[0]["passage"]["text"], "Naltrexone instead.");
+    run(&author, "noteSign", json!({ "id": id, "expectedVersion": 5 })).await;
+    assert_eq!(refused(&author, "noteReopen", input(6)).await, "SIGNED");
 }
