@@ -1,6 +1,44 @@
 // Printed from the migrated database; a test prints it again and compares. Do not edit.
 
 diesel::table! {
+    /// A request of a patient that a signed note be corrected (45 CFR 164.526).
+    amendment_requests (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the note
+        document_id -> Uuid,
+        /// identifier: who asks
+        patient_id -> Uuid,
+        /// operational: pending, accepted or denied
+        status -> Text,
+        /// phi: what is asked for
+        request_ciphertext -> Bytea,
+        /// identifier: who recorded it
+        recorded_by -> Nullable<Uuid>,
+        /// operational: last day to decide it
+        due_on -> Date,
+        /// operational: on what ground it was denied; null unless it was
+        denial_ground -> Nullable<Text>,
+        /// phi: the written reason; null unless it was denied
+        decision_ciphertext -> Nullable<Bytea>,
+        /// identifier: who decided it; null before
+        decided_by -> Nullable<Uuid>,
+        /// operational: when it was decided; null before
+        decided_at -> Nullable<Timestamptz>,
+        /// identifier: the addendum with the correction; null unless it was accepted
+        addendum_id -> Nullable<Uuid>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when it was recorded
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// A signed block of the audit chain of a facility: each holds the hash of the one before.
     audit_blocks (facility_id, number) {
         /// identifier: whose chain
@@ -1045,26 +1083,5 @@ diesel::table! {
         icd10_code -> Text,
         /// clinical: 1 is the primary diagnosis
         position -> SmallInt,
-    }
-}
-
-diesel::table! {
-    amendment_requests (facility_id, id) {
-        facility_id -> Uuid,
-        id -> Uuid,
-        document_id -> Uuid,
-        patient_id -> Uuid,
-        status -> Text,
-        request_ciphertext -> Bytea,
-        recorded_by -> Nullable<Uuid>,
-        due_on -> Date,
-        denial_ground -> Nullable<Text>,
-        decision_ciphertext -> Nullable<Bytea>,
-        decided_by -> Nullable<Uuid>,
-        decided_at -> Nullable<Timestamptz>,
-        addendum_id -> Nullable<Uuid>,
-        version -> Integer,
-        created_at -> Timestamptz,
-        updated_at -> Timestamptz,
     }
 }
