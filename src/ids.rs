@@ -171,6 +171,10 @@ typed_ids! {
     ChunkId("chk") for "DocumentPassage";
     /// A signature on a document.
     SignatureId("sig") for "DocumentSignature";
+    /// Files sent together.
+    UploadBatchId("bat") for "DocumentUploadBatch";
+    /// The documents of a patient as one archive.
+    RecordExportId("exp") for "RecordExport";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

@@ -271,6 +271,8 @@ diesel::table! {
         chunk_count -> Integer,
         /// operational: when it could first be found; null before
         ready_at -> Nullable<Timestamptz>,
+        /// operational: when a virus scanner last found it clean; null before, and where there is no scanner
+        scanned_at -> Nullable<Timestamptz>,
         /// operational: optimistic concurrency counter
         version -> Integer,
         /// operational: when the row was made

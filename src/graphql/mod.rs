@@ -23,6 +23,9 @@ pub struct Query(
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
     documents::search::graphql::DocumentSearchQuery,
+    documents::work::graphql::DocumentWorkQuery,
+    documents::batch::graphql::DocumentBatchQuery,
+    documents::export::graphql::RecordExportQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -34,6 +37,9 @@ pub struct Mutation(
     facilities::graphql::FacilitiesMutation,
     patients::graphql::PatientsMutation,
     documents::graphql::DocumentsMutation,
+    documents::work::graphql::DocumentWorkMutation,
+    documents::batch::graphql::DocumentBatchMutation,
+    documents::export::graphql::RecordExportMutation,
     operations::graphql::OperationsMutation,
 );
 

@@ -7,6 +7,8 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::loaders::{LoadError, load_one};
 use super::request::request;
 use crate::domains::compliance::graphql::AuditEntry;
+use crate::domains::documents::batch::graphql::DocumentUploadBatch;
+use crate::domains::documents::export::graphql::RecordExport;
 use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::search::graphql::DocumentPassage;
@@ -42,6 +44,8 @@ pub enum Node {
     Document(Document),
     DocumentPassage(DocumentPassage),
     DocumentSignature(DocumentSignature),
+    DocumentUploadBatch(DocumentUploadBatch),
+    RecordExport(RecordExport),
     AuditEntry(AuditEntry),
     Job(Job),
 }

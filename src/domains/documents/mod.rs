@@ -9,6 +9,8 @@
 //! Knows nothing of visits, claims or messages. How text gets out of a file is
 //! told in `processing`, how it is found in `search`; the rest only queues a document for them.
 
+pub mod batch;
+pub mod export;
 pub mod graphql;
 mod lexemes;
 pub mod loaders;
@@ -23,3 +25,4 @@ mod signing;
 #[cfg(test)]
 mod tests;
 mod validation;
+pub mod work;

@@ -28,6 +28,8 @@ const TABLES: &[(&str, &str)] = &[
     ("doc", "documents"),
     ("chk", "document_chunks"),
     ("sig", "document_signatures"),
+    ("bat", "upload_batches"),
+    ("exp", "record_exports"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
@@ -56,6 +58,8 @@ const OWN_ID: &[(&str, &str)] = &[
     ("facility", "fac"),
     ("department", "dep"),
     ("document", "doc"),
+    ("documentUploadBatch", "bat"),
+    ("recordExport", "exp"),
     ("job", "job"),
     ("audit", "aud"),
 ];
@@ -75,6 +79,7 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("facilityId", "fac"),
     ("departmentId", "dep"),
     ("documentId", "doc"),
+    ("assigneeId", "usr"),
     ("noteId", "doc"),
     ("passageId", "chk"),
     ("authors", "usr"),
@@ -288,7 +293,9 @@ impl Api {
         let document = Self::operation(root, &self.shallow(root), &variables);
         match self.input_fields(root).iter().find(|field| base(&field.ty.node) == "Upload") {
             Some(file) => {
-                client.run_with_file(&document, variables, &file.name.node, ("note.txt", b"Slept well.")).await
+                let listed = matches!(file.ty.node.base, BaseType::List(_));
+                let place = if listed { format!("{}.0", file.name.node) } else { file.name.node.to_string() };
+                client.run_with_file(&document, variables, &place, ("note.txt", b"Slept well.")).await
             }
             None => client.run(&document, variables).await,
         }
@@ -454,6 +461,10 @@ impl World {
             }
             Self::find(app, facility, &mut ids).await;
         }
+        for root in api.roots().iter().filter(|root| root.name() == "documentUploadMany") {
+            api.call(&maker, root, api.variables(root, &ids, false)).await;
+        }
+        Self::find(app, facility, &mut ids).await;
         // What is found only once it has been read.
         crate::harness::engines::provide_model().await;
         app.work().await;

@@ -10,5 +10,5 @@ mod upload;
 pub use mutation::DocumentsMutation;
 pub use node::node;
 pub use query::DocumentsQuery;
-pub use types::{Document, DocumentConnection, DocumentSignature, documents_of_patient};
+pub use types::{Document, DocumentConnection, DocumentSignature, DocumentUserError, documents_of_patient};
 pub use upload::{NamedFile, StagedFiles, Upload};

@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use crate::access::RequestContext;
-use crate::domains::documents::{search, service};
+use crate::domains::documents::{batch, export, search, service};
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{ChunkId, SignatureId, TypedId as _};
+use crate::ids::{ChunkId, RecordExportId, SignatureId, TypedId as _, UploadBatchId};
 
 /// The object with an id of this kind; `None` when the kind is of another domain. Documents are loaded in batches.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
@@ -17,6 +17,12 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         ChunkId::PREFIX => search::passage::passage(ctx, ChunkId::from_uuid(id))
             .await
             .map(|passage| Node::DocumentPassage(passage.into())),
+        UploadBatchId::PREFIX => {
+            batch::service::batch(ctx, UploadBatchId::from_uuid(id)).await.map(|found| Node::DocumentUploadBatch(found.into()))
+        }
+        RecordExportId::PREFIX => {
+            export::service::export(ctx, RecordExportId::from_uuid(id)).await.map(|found| Node::RecordExport(found.into()))
+        }
         _ => return None,
     })
 }

@@ -4,21 +4,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, TryStreamExt as _};
+use futures::FutureExt as _;
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::io::StreamReader;
 
 use super::passages::{self, Prepared, Spelled};
 use super::repository::Told;
-use super::{PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, repository, unembedded};
+use super::{INFECTED, PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, reading, repository, unembedded};
 use crate::access::{RequestContext, Subject};
+use crate::antivirus::Verdict;
 use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{BodyRow, DocumentStatus, NoteState};
 use crate::domains::documents::{policy, sealing};
 use crate::embedding::Provider;
 use crate::error::Error;
-use crate::extraction::{Extracted, ExtractionError, FileKind, Page, agrees};
+use crate::extraction::{ExtractionError, FileKind, Page, agrees};
 use crate::ids::DocumentId;
 use crate::jobs::{Failure, Handler, Job, WORKER_LOST};
 use crate::storage::FileRef;
@@ -35,9 +35,11 @@ struct Payload {
 }
 
 /// Why a document does not get into search this time.
-enum Halt {
-    /// The file is at fault; the document becomes failed and the job is done.
+pub(super) enum Halt {
+    /// The file is at fault, or has no text; the document says so and the job is done.
     File(ExtractionError),
+    /// There is a virus in it.
+    Infected,
     /// Something that may pass.
     Ours(Failure),
 }
@@ -109,7 +111,11 @@ fn payload(job: &Job) -> Result<DocumentId, Failure> {
 async fn conclude(ctx: &RequestContext, id: DocumentId, done: Result<(), Halt>) -> Result<(), Failure> {
     match done {
         Ok(()) => Ok(()),
+        Err(Halt::File(error)) if error.is_without_text() => {
+            Ok(set_status(ctx, id, DocumentStatus::ReadyWithoutText, Some(error.code())).await?)
+        }
         Err(Halt::File(error)) => Ok(set_status(ctx, id, DocumentStatus::Failed, Some(error.code())).await?),
+        Err(Halt::Infected) => Ok(set_status(ctx, id, DocumentStatus::Quarantined, Some(INFECTED)).await?),
         Err(Halt::Ours(failure)) => Err(failure),
     }
 }
@@ -146,6 +152,14 @@ async fn open_file(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source
     let kind = FileKind::ALL.iter().copied().find(|kind| kind.mime() == document.mime_type).unwrap_or(FileKind::Other);
     // The transaction is given up before the long work: the database ends idle ones.
     ctx.finish().await?;
+    if document.status == DocumentStatus::Quarantined {
+        return Ok(None);
+    }
+    match reading::scan(ctx, &file).await? {
+        None => {}
+        Some(Verdict::Clean) => set_scanned(ctx, id).await?,
+        Some(Verdict::Infected) => return Err(Halt::Infected),
+    }
     let name = document.file_name.as_ref().map_or("", |name| name.reveal_str());
     if !agrees(None, name, kind) {
         return Err(Halt::File(ExtractionError::ContentMismatch));
@@ -167,7 +181,7 @@ async fn open_note(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source
     ctx.finish().await?;
     // PostgreSQL's text knows no NUL; a space keeps every character at its place.
     let text = text.into_revealed().replace('\0', " ");
-    Ok(Some(Source { id, sha256: document.sha256, keys, content: Content::Text(Page { number: None, text }) }))
+    Ok(Some(Source { id, sha256: document.sha256, keys, content: Content::Text(Page { number: None, text, boxes: Vec::new() }) }))
 }
 
 /// Text, passages, vectors, terms; then all of it stored at once.
@@ -177,7 +191,7 @@ async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
         Content::Text(page) => (vec![page], None),
         Content::File { file, kind } => {
             set_status(ctx, id, DocumentStatus::Extracting, None).await?;
-            let extracted = extract(ctx, &file, kind).await?;
+            let extracted = reading::read(ctx, &file, kind).await?;
             let paged = extracted.pages.iter().any(|page| page.number.is_some());
             let count = paged.then(|| i32::try_from(extracted.pages.len()).unwrap_or(i32::MAX));
             (extracted.pages, count)
@@ -197,17 +211,6 @@ async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
     let prepared = passages::prepare(&keys, passages, lexemes.terms, vectors)?;
     let told = Told { page_count, language };
     store(ctx, Stored { id, sha256, model, told, prepared, spelled: lexemes.spelled }).await.map_err(Halt::Ours)
-}
-
-async fn extract(ctx: &RequestContext, file: &FileRef, kind: FileKind) -> Result<Extracted, Halt> {
-    let content = ctx.app().storage.get(file).await.map_err(|error| {
-        tracing::warn!(%error, "a file to be read could not be fetched");
-        Halt::Ours(Failure::Transient("FILE_UNAVAILABLE"))
-    })?;
-    let content = StreamReader::new(content.map_err(std::io::Error::other));
-    ctx.app().extractor.extract(kind, content).await.map_err(|error| {
-        if error.is_retryable() { Halt::Ours(Failure::Transient("EXTRACTION_UNAVAILABLE")) } else { Halt::File(error) }
-    })
 }
 
 async fn serving(ctx: &RequestContext) -> Result<(i16, Arc<dyn Provider>), Halt> {
@@ -275,6 +278,28 @@ enum Ending {
     Changed,
     /// Another model serves by now.
     OtherModel,
+}
+
+/// Sets a document apart in whose file a virus was found, whoever came upon it.
+///
+/// # Errors
+/// A fault of the database.
+pub(in crate::domains::documents) async fn quarantine(ctx: &RequestContext, id: DocumentId) -> Result<(), Error> {
+    let system = RequestContext::system(Arc::clone(ctx.app()), ctx.facility(), "virus scan");
+    set_status(&system, id, DocumentStatus::Quarantined, Some(INFECTED)).await
+}
+
+/// Says on the document that its file was scanned and is clean.
+async fn set_scanned(ctx: &RequestContext, id: DocumentId) -> Result<(), Error> {
+    let written = ctx
+        .write(&policy::PROCESS)
+        .run::<(), Infallible, _, _>(|tx| async move {
+            repository::set_scanned(tx.db()?, tx.ctx().facility(), id, tx.ctx().now()).await?;
+            tx.audit(Subject::of(id), json!({ "scanned": true }));
+            Ok(())
+        })
+        .await;
+    written.map_err(fault)
 }
 
 async fn set_status(

@@ -19,6 +19,8 @@ pub use read::{
 pub use sign::sign_note;
 pub use sweep::sweep_orphans;
 pub use update::{retry_document, update_document};
+pub(super) use content::require_clean;
+pub(super) use upload::upload_in_batch;
 pub use upload::{Staged, Uploader, begin_upload, upload_document};
 
 use super::model::{DocumentRow, NoteState, Refusal};

@@ -1,7 +1,10 @@
 //! Documents, through the API.
 
 mod access;
+mod batch;
 mod download;
+mod export;
+mod intake;
 mod interrupted;
 mod lists;
 mod models;
@@ -12,7 +15,9 @@ mod search_plan;
 mod search_set;
 mod search_words;
 mod upload;
+mod viruses;
 pub mod wire;
+mod work;
 
 use anamnesis::access::Role;
 use anamnesis::ids::{PatientId, TypedId as _};
