@@ -173,6 +173,8 @@ typed_ids! {
     SignatureId("sig") for "DocumentSignature";
     /// Files sent together.
     UploadBatchId("bat") for "DocumentUploadBatch";
+    /// What the text of a document proposes of it.
+    ProposalId("prp") for "DocumentProposal";
     /// The documents of a patient as one archive.
     RecordExportId("exp") for "RecordExport";
     /// A background job.

@@ -40,6 +40,7 @@ pub struct Mutation(
     documents::work::graphql::DocumentWorkMutation,
     documents::batch::graphql::DocumentBatchMutation,
     documents::export::graphql::RecordExportMutation,
+    documents::proposals::graphql::DocumentProposalMutation,
     operations::graphql::OperationsMutation,
 );
 

@@ -11,6 +11,7 @@ use crate::domains::documents::batch::graphql::DocumentUploadBatch;
 use crate::domains::documents::export::graphql::RecordExport;
 use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
+use crate::domains::documents::proposals::graphql::DocumentProposal;
 use crate::domains::documents::search::graphql::DocumentPassage;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
 use crate::domains::identity::graphql::{User, UserSession};
@@ -46,6 +47,7 @@ pub enum Node {
     DocumentSignature(DocumentSignature),
     DocumentUploadBatch(DocumentUploadBatch),
     RecordExport(RecordExport),
+    DocumentProposal(DocumentProposal),
     AuditEntry(AuditEntry),
     Job(Job),
 }

@@ -17,6 +17,7 @@ pub mod loaders;
 pub mod model;
 pub mod policy;
 pub mod processing;
+pub mod proposals;
 mod repository;
 mod sealing;
 pub mod search;

@@ -117,6 +117,8 @@ pub enum Refusal {
     NotMember,
     /// It waits for no review.
     NotWaiting,
+    /// Somebody decided on it before.
+    Decided,
 }
 
 /// Declares a column computed from other tables, cached like any prepared statement (diesel's `sql` is not).

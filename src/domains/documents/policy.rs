@@ -70,6 +70,9 @@ pub const EXPORT: Action = Action::roles("documents.export", &[CaseManager, Phys
 /// Makes the archive.
 pub const EXPORT_MAKE: Action = Action::system("documents.export_make");
 
+/// Accepts or dismisses what the text of a document proposes.
+pub const PROPOSAL_DECIDE: Action = Action::roles("documents.proposal.decide", STAFF);
+
 /// Writes notes and addenda, and declares them final.
 pub const NOTE_WRITE: Action = Action::roles("documents.note.write", CLINICIANS);
 
@@ -107,6 +110,7 @@ pub const ALL: &[&Action] = &[
     &HOLD,
     &EXPORT,
     &EXPORT_MAKE,
+    &PROPOSAL_DECIDE,
     &NOTE_WRITE,
     &NOTE_SIGN,
     &SEARCH,

@@ -79,6 +79,21 @@ pub(super) async fn find_by_id(
     Ok(query.first(&mut db).await.optional()?)
 }
 
+/// A document whatever its kind, for the server itself.
+pub(super) async fn find_any(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+) -> Result<Option<DocumentRow>> {
+    Ok(documents::table
+        .filter(documents::facility_id.eq(facility))
+        .filter(documents::id.eq(id))
+        .select(DocumentRow::as_select())
+        .first(&mut db)
+        .await
+        .optional()?)
+}
+
 pub(super) async fn find_by_ids(
     mut db: &AsyncPgConnection,
     sight: Sight,

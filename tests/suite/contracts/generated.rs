@@ -30,6 +30,7 @@ const TABLES: &[(&str, &str)] = &[
     ("sig", "document_signatures"),
     ("bat", "upload_batches"),
     ("exp", "record_exports"),
+    ("prp", "document_proposals"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
@@ -60,6 +61,7 @@ const OWN_ID: &[(&str, &str)] = &[
     ("document", "doc"),
     ("documentUploadBatch", "bat"),
     ("recordExport", "exp"),
+    ("documentProposal", "prp"),
     ("job", "job"),
     ("audit", "aud"),
 ];
@@ -461,7 +463,9 @@ impl World {
             }
             Self::find(app, facility, &mut ids).await;
         }
+        // Twice: that a file is there already is proposed.
         for root in api.roots().iter().filter(|root| root.name() == "documentUploadMany") {
+            api.call(&maker, root, api.variables(root, &ids, false)).await;
             api.call(&maker, root, api.variables(root, &ids, false)).await;
         }
         Self::find(app, facility, &mut ids).await;

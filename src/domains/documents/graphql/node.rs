@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use crate::access::RequestContext;
-use crate::domains::documents::{batch, export, search, service};
+use crate::domains::documents::{batch, export, proposals, search, service};
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{ChunkId, RecordExportId, SignatureId, TypedId as _, UploadBatchId};
+use crate::ids::{ChunkId, ProposalId, RecordExportId, SignatureId, TypedId as _, UploadBatchId};
 
 /// The object with an id of this kind; `None` when the kind is of another domain. Documents are loaded in batches.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
@@ -23,6 +23,9 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         RecordExportId::PREFIX => {
             export::service::export(ctx, RecordExportId::from_uuid(id)).await.map(|found| Node::RecordExport(found.into()))
         }
+        ProposalId::PREFIX => proposals::service::proposal(ctx, ProposalId::from_uuid(id))
+            .await
+            .map(|found| Node::DocumentProposal(found.into())),
         _ => return None,
     })
 }

@@ -9,6 +9,8 @@ use crate::domains::documents::loaders::{
 use crate::domains::documents::model::{
     self, CheckedSignature, DocumentKind, DocumentOrigin, DocumentStatus, NoteState, Refusal,
 };
+use crate::domains::documents::proposals::graphql::DocumentProposal;
+use crate::domains::documents::proposals::loader::ProposalsLoader;
 use crate::domains::documents::work::graphql::DocumentWork;
 use crate::domains::documents::work::loader::WorkLoader;
 use crate::domains::documents::{processing, service};
@@ -125,6 +127,11 @@ impl Document {
     /// it cannot be seen any more. Needs `documents.read`.
     async fn work(&self, ctx: &Context<'_>) -> Result<Option<DocumentWork>, LoadError> {
         Ok(load_one::<WorkLoader>(ctx, self.id).await?.map(Into::into))
+    }
+
+    /// What its text proposes of it: another kind or day, a patient, that it is there already. Needs `documents.read`.
+    async fn proposals(&self, ctx: &Context<'_>) -> Result<Vec<DocumentProposal>, LoadError> {
+        Ok(load_one::<ProposalsLoader>(ctx, self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
     }
 
     /// Where the file can be fetched for five minutes, by this user in this session: a path on this server, with a

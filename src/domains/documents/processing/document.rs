@@ -15,6 +15,7 @@ use crate::access::{RequestContext, Subject};
 use crate::antivirus::Verdict;
 use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{BodyRow, DocumentStatus, NoteState};
+use crate::domains::documents::proposals::service::{self as proposals, Found, Reading};
 use crate::domains::documents::{policy, sealing};
 use crate::embedding::Provider;
 use crate::error::Error;
@@ -187,6 +188,7 @@ async fn open_note(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source
 /// Text, passages, vectors, terms; then all of it stored at once.
 async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
     let Source { id, sha256, keys, content } = source;
+    let is_file = matches!(content, Content::File { .. });
     let (pages, page_count) = match content {
         Content::Text(page) => (vec![page], None),
         Content::File { file, kind } => {
@@ -198,6 +200,7 @@ async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
         }
     };
     let language = language::of(&pages);
+    let said = is_file.then(|| proposals::said(&pages, ctx.now().date_naive()));
     set_status(ctx, id, DocumentStatus::Embedding, None).await?;
     let (model, provider) = serving(ctx).await?;
     let passages = passages::cut(&*provider, pages).await.map_err(|error| Halt::Ours(unembedded(&error)))?;
@@ -208,9 +211,15 @@ async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
     let read = ctx.read(&policy::PROCESS).await?;
     let lexemes = passages::terms(read.db()?, &keys, &passages).await?;
     ctx.finish().await?;
+    let found = match said {
+        Some(said) => {
+            Some(proposals::find(ctx, Reading { document: id, sha256: &sha256, model, vectors: &vectors }, said).await?)
+        }
+        None => None,
+    };
     let prepared = passages::prepare(&keys, passages, lexemes.terms, vectors)?;
     let told = Told { page_count, language };
-    store(ctx, Stored { id, sha256, model, told, prepared, spelled: lexemes.spelled }).await.map_err(Halt::Ours)
+    store(ctx, Stored { id, sha256, model, told, prepared, spelled: lexemes.spelled, found }).await.map_err(Halt::Ours)
 }
 
 async fn serving(ctx: &RequestContext) -> Result<(i16, Arc<dyn Provider>), Halt> {
@@ -228,13 +237,15 @@ struct Stored {
     told: Told,
     prepared: Vec<Prepared>,
     spelled: Vec<Spelled>,
+    /// `None` for notes, of which nothing is proposed.
+    found: Option<Found>,
 }
 
 async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
     let outcome = ctx
         .write(&policy::PROCESS)
         .run::<Ending, Infallible, _, _>(|tx| async move {
-            let Stored { id, sha256, model, told, prepared, spelled } = stored;
+            let Stored { id, sha256, model, told, prepared, spelled, found } = stored;
             let (db, facility, now) = (tx.db()?, tx.ctx().facility(), tx.ctx().now());
             match repository::hold_content(db, facility, id).await? {
                 None => return Ok(Ending::Gone),
@@ -248,6 +259,9 @@ async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
             let chunk_count = i32::try_from(prepared.len()).unwrap_or(i32::MAX);
             repository::replace(db, facility, id, model, prepared, &spelled).await?;
             repository::set_ready(db, facility, id, told, chunk_count, now).await?;
+            if let Some(found) = found {
+                proposals::store(&tx, id, found).await?;
+            }
             // The model being prepared lacks these passages from now on.
             for next in held.iter().filter(|held| held.id != model) {
                 models::reembed_later(&tx, next.id).await?;

@@ -20,6 +20,7 @@ pub use sign::sign_note;
 pub use sweep::sweep_orphans;
 pub use update::{retry_document, update_document};
 pub(super) use content::require_clean;
+pub(super) use links::link_new;
 pub(super) use upload::upload_in_batch;
 pub use upload::{Staged, Uploader, begin_upload, upload_document};
 
@@ -42,7 +43,7 @@ pub(super) fn sight(ctx: &RequestContext, door: &impl Door) -> Sight {
 }
 
 /// A document about to be changed: there, to be seen, and not signed.
-async fn changeable(tx: &Tx, id: DocumentId) -> Result<DocumentRow, Stop<Refusal>> {
+pub(super) async fn changeable(tx: &Tx, id: DocumentId) -> Result<DocumentRow, Stop<Refusal>> {
     let row = repository::find_by_id(tx.db()?, sight(tx.ctx(), tx), id).await?.ok_or(Error::NotFound)?;
     match row.note_state {
         Some(NoteState::Signed) => Err(signed()),
@@ -60,7 +61,7 @@ fn not_author() -> Stop<Refusal> {
 }
 
 /// What an update that touched no row means, once the document is known to be there.
-fn stale() -> Stop<Refusal> {
+pub(super) fn stale() -> Stop<Refusal> {
     Stop::refuse(Refusal::StaleVersion, &["input", "expectedVersion"], "the document changed since it was read")
 }
 

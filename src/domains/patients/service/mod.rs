@@ -27,7 +27,7 @@ pub use coverages::{add_coverage, coverage, coverages_of, end_coverage, update_c
 pub use icd10::search_icd10;
 pub use read::{TitlePage, count_patients, is_open, list_patients, patient, patients_by_ids, title_page};
 pub use register::{possible_duplicates, register_patient};
-pub use search::{SearchPage, search_patients};
+pub use search::{SearchPage, search_patients, whom};
 pub use update::update_patient;
 pub use visits::{count_visits_of, diagnoses_of, record_visit, update_visit, visit, visits_of};
 

@@ -10,6 +10,7 @@ mod lists;
 mod models;
 mod notes;
 mod processing;
+mod proposals;
 pub mod search;
 mod search_plan;
 mod search_set;
