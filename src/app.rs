@@ -22,8 +22,10 @@ use crate::extraction::{Extractor, Limits, OcrLimits, Recognizer};
 use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
+use crate::language_model::{HttpLanguageModel, LanguageModel};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
+use crate::reranking::{HttpReranker, Reranker};
 use crate::storage::Storage;
 
 /// The shared parts of the process.
@@ -48,6 +50,10 @@ pub struct App {
     pub recognizer: Option<Recognizer>,
     /// Viruses; `None` where no scanner is configured.
     pub scanner: Option<Scanner>,
+    /// Puts passages in order, where one is configured.
+    pub reranker: Option<Arc<dyn Reranker>>,
+    /// Words answers, where one is configured.
+    pub language_model: Option<Arc<dyn LanguageModel>>,
     pub persisted: Persisted,
     pub passwords: Passwords,
     pub jobs: Jobs,
@@ -125,6 +131,8 @@ impl App {
         let allowed =
             config.allowed_operations.as_deref().map(Persisted::read_allowed).transpose().map_err(Error::internal)?;
         let keyring = Arc::new(keyring);
+        let reranker = HttpReranker::of(&config).map_err(Error::internal)?;
+        let language_model = HttpLanguageModel::of(&config).map_err(Error::internal)?;
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
             persisted: Persisted::new(allowed),
@@ -136,6 +144,8 @@ impl App {
             recognizer: recognizer(&config, &engines.extractor),
             scanner: config.clamd_url.clone().map(Scanner::new),
             extractor: engines.extractor,
+            reranker: reranker.map(|reranker| Arc::new(reranker) as Arc<dyn Reranker>),
+            language_model: language_model.map(|model| Arc::new(model) as Arc<dyn LanguageModel>),
             passwords: Passwords::default(),
             keyring,
             metrics: Metrics::new(database.pool_use()),

@@ -245,6 +245,18 @@ settings! {
         pdftoppm: PathBuf = "ANAMNESIS_PDFTOPPM";
         /// Virus scanner (clamd): `tcp://host:3310` or `unix:///run/clamav/clamd.ctl`. With it no file is read or served before it was scanned.
         clamd_url: ScannerAddress = "ANAMNESIS_CLAMD_URL";
+        /// Base URL of an OpenAI-compatible endpoint for chat, such as `https://api.example.org/v1`: it words answers from passages, which are sent without what identifies a person as far as that can be told. Without it, questions are answered with the passages alone.
+        chat_url: String = "ANAMNESIS_CHAT_URL";
+        /// Name of the model at that endpoint.
+        chat_model: String = "ANAMNESIS_CHAT_MODEL";
+        /// Its API key.
+        chat_api_key: Secret = "ANAMNESIS_CHAT_API_KEY";
+        /// Base URL of an endpoint for reranking (`/rerank`, as Jina, Cohere, vLLM and llama.cpp have it), such as `https://rerank.example.org/v1`. The passages of searches that ask for it are sent there as they are.
+        rerank_url: String = "ANAMNESIS_RERANK_URL";
+        /// Name of the cross-encoder at that endpoint.
+        rerank_model: String = "ANAMNESIS_RERANK_MODEL";
+        /// Its API key.
+        rerank_api_key: Secret = "ANAMNESIS_RERANK_API_KEY";
         /// Endpoint of an S3-compatible store, when it is not AWS.
         s3_endpoint: String = "ANAMNESIS_S3_ENDPOINT";
         /// Region of the S3 bucket.
@@ -363,6 +375,16 @@ impl Config {
             self.embedding_url.is_none() || embedding.iter().all(|given| *given),
             "ANAMNESIS_EMBEDDING_URL",
             "needs ANAMNESIS_EMBEDDING_MODEL and ANAMNESIS_EMBEDDING_DIMENSIONS too",
+        );
+        rule(
+            self.chat_url.is_none() || self.chat_model.is_some(),
+            "ANAMNESIS_CHAT_URL",
+            "needs ANAMNESIS_CHAT_MODEL too",
+        );
+        rule(
+            self.rerank_url.is_none() || self.rerank_model.is_some(),
+            "ANAMNESIS_RERANK_URL",
+            "needs ANAMNESIS_RERANK_MODEL too",
         );
         rule(
             self.environment == Environment::Development || !self.cors_origins.0.iter().any(|origin| origin == "*"),

@@ -177,6 +177,8 @@ typed_ids! {
     ProposalId("prp") for "DocumentProposal";
     /// The documents of a patient as one archive.
     RecordExportId("exp") for "RecordExport";
+    /// A search that is kept.
+    SavedSearchId("srch") for "DocumentSavedSearch";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

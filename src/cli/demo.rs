@@ -12,15 +12,13 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, LogFormat, Places, Secret};
 use crate::crypto::{Keyring, keyring};
-use crate::db::embedded::{Embedded, EmbeddedOptions, SUPERUSER};
-use crate::db::{execute_as, migrate};
+use crate::db::embedded::{Embedded, EmbeddedOptions};
+use crate::db::migrate;
 use crate::demo;
 use crate::jobs::Worker;
 use crate::provision;
 
 const DATABASE: &str = "anamnesis";
-const OWNER: &str = "anamnesis_owner";
-const SERVER: &str = "anamnesis_server";
 /// Connections of the embedded server: the pool, the worker and a few for looking.
 const CONNECTIONS: u32 = 50;
 
@@ -84,28 +82,15 @@ impl Database {
             settings: Vec::new(),
         })
         .await?;
-        let url = |user| Secret::new(embedded.url(DATABASE, user));
-        Ok(Self { server: url(SERVER), owner: url(OWNER), embedded: Some(embedded) })
+        let urls = embedded.database(DATABASE);
+        Ok(Self { server: urls.server, owner: urls.owner, embedded: Some(embedded) })
     }
 
     /// Makes the embedded database anew: the first time, and when loading the demo was interrupted.
     pub(super) async fn recreate(&self) -> Result<(), Failure> {
-        let Some(embedded) = &self.embedded else { return Ok(()) };
-        let admin = Secret::new(embedded.url("postgres", SUPERUSER));
-        let roles = format!(
-            "DO $$ BEGIN \
-             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{OWNER}') THEN CREATE ROLE {OWNER} LOGIN CREATEROLE; END IF; \
-             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{SERVER}') THEN \
-                 CREATE ROLE {SERVER} LOGIN NOSUPERUSER NOBYPASSRLS; END IF; END $$"
-        );
-        for statement in [
-            format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"),
-            roles,
-            format!("CREATE DATABASE {DATABASE} OWNER {OWNER}"),
-        ] {
-            execute_as(&admin, &statement).await?;
+        if let Some(embedded) = &self.embedded {
+            embedded.recreate_database(DATABASE).await?;
         }
-        execute_as(&Secret::new(embedded.url(DATABASE, SUPERUSER)), "CREATE EXTENSION vector").await?;
         Ok(())
     }
 

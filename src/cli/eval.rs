@@ -114,8 +114,11 @@ async fn within(
         None => fill(&app, set, &index).await?,
     };
     let ctx = scratch.physician(&app).await?;
-    let modes = DocumentSearchMode::ALL;
-    let answers = search::run(&ctx, &scratch, set, half, modes).await?;
+    let mut modes = DocumentSearchMode::ALL.to_vec();
+    if app.reranker.is_none() {
+        modes.retain(|mode| *mode != DocumentSearchMode::Reranked);
+    }
+    let answers = search::run(&ctx, &scratch, set, half, &modes).await?;
     app.database.close();
     Ok(answers)
 }

@@ -763,6 +763,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// A search that a user keeps, to be run again.
+    saved_searches (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: whose it is; nobody else sees it
+        user_id -> Uuid,
+        /// phi: what its owner calls it
+        name_ciphertext -> Bytea,
+        /// phi: query, mode and filter as JSON (documents::search::saved)
+        search_ciphertext -> Bytea,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Sizes of a facility in search, for ranking.
     search_statistics (facility_id) {
         /// identifier: the facility

@@ -22,10 +22,10 @@ pub struct Query(
     facilities::graphql::FacilitiesQuery,
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
-    documents::search::graphql::DocumentSearchQuery,
     documents::work::graphql::DocumentWorkQuery,
     documents::batch::graphql::DocumentBatchQuery,
     documents::export::graphql::RecordExportQuery,
+    documents::search::SearchQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -41,6 +41,7 @@ pub struct Mutation(
     documents::batch::graphql::DocumentBatchMutation,
     documents::export::graphql::RecordExportMutation,
     documents::proposals::graphql::DocumentProposalMutation,
+    documents::search::saved::SavedSearchMutation,
     operations::graphql::OperationsMutation,
 );
 

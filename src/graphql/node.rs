@@ -13,6 +13,7 @@ use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::proposals::graphql::DocumentProposal;
 use crate::domains::documents::search::graphql::DocumentPassage;
+use crate::domains::documents::search::saved::DocumentSavedSearch;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
 use crate::domains::identity::graphql::{User, UserSession};
 use crate::domains::identity::loaders::UserLoader;
@@ -48,6 +49,7 @@ pub enum Node {
     DocumentUploadBatch(DocumentUploadBatch),
     RecordExport(RecordExport),
     DocumentProposal(DocumentProposal),
+    DocumentSavedSearch(DocumentSavedSearch),
     AuditEntry(AuditEntry),
     Job(Job),
 }

@@ -5,12 +5,13 @@
 //! than its shutdown, however this process ends (`guard`); a crash leaves nothing that blocks the next
 //! start (`recovery`).
 //!
-//! Not here: the choice between this and `DATABASE_URL`, roles, migrations, pools. Nothing of the
+//! Not here: the choice between this and `DATABASE_URL`, migrations, pools. Nothing of the
 //! environment is read. The server's log holds its own messages only: errors of sessions, statements
 //! and parameters, which could carry patient data, go to the client and nowhere else.
 
 mod account;
 mod cluster;
+mod database;
 mod error;
 pub mod guard;
 mod recovery;
@@ -33,6 +34,7 @@ pub use error::EmbeddedError;
 use crate::provision::{PostgresDist, place};
 use cluster::Cluster;
 pub use cluster::SUPERUSER;
+pub use database::{DatabaseUrls, OWNER};
 use guard::Plan;
 use self_test::Verdict;
 

@@ -12,7 +12,8 @@ const MAX_CHARS: usize = 30;
 
 /// A word and every spelling of it without one letter, by the place of that letter; none for what is too short, or no
 /// word: a number that is off by one is another number.
-pub(super) fn spellings(word: &str) -> Vec<String> {
+#[must_use]
+pub fn spellings(word: &str) -> Vec<String> {
     let Some(letters) = letters(word) else { return Vec::new() };
     let without = (0..letters.len()).map(|place| placed(&without(&letters, place), place));
     std::iter::once(word.to_owned()).chain(without).collect()

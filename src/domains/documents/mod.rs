@@ -12,7 +12,7 @@
 pub mod batch;
 pub mod export;
 pub mod graphql;
-mod lexemes;
+pub mod lexemes;
 pub mod loaders;
 pub mod model;
 pub mod policy;

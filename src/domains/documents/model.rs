@@ -119,6 +119,8 @@ pub enum Refusal {
     NotWaiting,
     /// Somebody decided on it before.
     Decided,
+    /// There are as many as may be kept: remove one first.
+    TooMany,
 }
 
 /// Declares a column computed from other tables, cached like any prepared statement (diesel's `sql` is not).

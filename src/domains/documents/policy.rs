@@ -82,6 +82,12 @@ pub const NOTE_SIGN: Action = Action::roles("documents.note.sign", CLINICIANS);
 /// Searches documents of administrative kinds; of every kind with [`READ_CLINICAL`].
 pub const SEARCH: Action = Action::roles("documents.search", STAFF);
 
+/// Keeps searches of one's own, to be run again.
+pub const SEARCH_SAVE: Action = Action::roles("documents.search.save", STAFF);
+
+/// Asks a question of a patient's record, to be answered from its passages.
+pub const ASK: Action = Action::roles("documents.ask", CLINICIANS);
+
 /// Brings a document into search.
 pub const PROCESS: Action = Action::system("documents.process");
 
@@ -114,6 +120,8 @@ pub const ALL: &[&Action] = &[
     &NOTE_WRITE,
     &NOTE_SIGN,
     &SEARCH,
+    &SEARCH_SAVE,
+    &ASK,
     &PROCESS,
     &REEMBED,
     &MODEL_CHANGE,

@@ -1,15 +1,11 @@
 //! A model behind an OpenAI-compatible `/embeddings` endpoint: a hosted one, or an inference server of one's own.
 //!
-//! Choosing this provider sends clinical text to that endpoint. Hence: TLS, unless the endpoint is on this machine
-//! or plain HTTP is allowed by name; no redirects, which could lead elsewhere; no proxy from the environment. The
-//! answer's body is read only if the status says success, and no error carries any of it, as servers like to quote
-//! the input in their messages.
+//! How clinical text gets there is told in [`crate::endpoint`].
 //!
 //! Answers are believed as far as they are checked: one finite vector of the right length per text, each index
 //! once. Vectors are scaled to length 1 here, as not every model does it.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +13,12 @@ use std::time::Duration;
 use anamnesis_encoder::chunk_approximately;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use serde::{Deserialize, Serialize};
 
 use super::cache::QueryCache;
 use super::{Chunk, EmbeddingError, ModelInfo, Priority, Provider};
 use crate::config::Secret;
+use crate::endpoint::{Endpoint, EndpointError, EndpointSettings};
 
 /// Bytes of JSON per number of an answer: 25 at most, with room for indentation.
 const ANSWER_BYTES_PER_VALUE: usize = 64;
@@ -63,21 +59,14 @@ impl HttpSettings {
         }
     }
 
-    /// The address of the endpoint.
-    fn url(&self) -> Result<Url, EmbeddingError> {
-        let url = Url::parse(&format!("{}/embeddings", self.base_url.trim_end_matches('/')))
-            .map_err(|_| EmbeddingError::Settings("the base URL is not a URL"))?;
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let local = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        if !url.username().is_empty() || url.password().is_some() {
-            Err(EmbeddingError::Settings("the base URL holds a password; use the API key"))
-        } else if url.query().is_some() || url.fragment().is_some() {
-            Err(EmbeddingError::Settings("the base URL holds a query or fragment"))
-        } else if url.scheme() == "https" || (url.scheme() == "http" && (local || self.allow_plaintext)) {
-            Ok(url)
-        } else {
-            Err(EmbeddingError::Settings("clinical text needs https, except on this machine"))
-        }
+    fn endpoint(&self) -> Result<Endpoint, EmbeddingError> {
+        let settings = EndpointSettings {
+            base_url: self.base_url.clone(),
+            api_key: self.api_key.clone(),
+            timeout: self.timeout,
+            allow_plaintext: self.allow_plaintext,
+        };
+        Ok(Endpoint::new(&settings, "embeddings")?)
     }
 }
 
@@ -100,8 +89,7 @@ impl Patience {
 /// A model behind an endpoint.
 pub struct HttpProvider {
     settings: HttpSettings,
-    url: Url,
-    client: Client,
+    endpoint: Endpoint,
     cache: QueryCache,
 }
 
@@ -117,14 +105,8 @@ impl HttpProvider {
     /// # Errors
     /// [`EmbeddingError::Settings`].
     pub fn new(settings: HttpSettings) -> Result<Self, EmbeddingError> {
-        let url = settings.url()?;
-        let client = Client::builder()
-            .timeout(settings.timeout)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|_| EmbeddingError::Settings("TLS cannot be set up"))?;
-        Ok(Self { cache: QueryCache::new(&settings.model.name), settings, url, client })
+        let endpoint = settings.endpoint()?;
+        Ok(Self { cache: QueryCache::new(&settings.model.name), settings, endpoint })
     }
 
     async fn embed_all(&self, texts: Vec<String>, priority: Priority) -> Result<Vec<Vec<f32>>, EmbeddingError> {
@@ -138,9 +120,12 @@ impl HttpProvider {
     async fn embed_batch(&self, batch: &[String], patience: &Patience) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let mut attempt = 1;
         loop {
-            let Failure { error, retry_after } = match self.attempt(batch).await {
-                Ok(vectors) => return Ok(vectors),
-                Err(failure) => failure,
+            let (error, retry_after) = match self.attempt(batch).await {
+                Ok(answer) => return parse(&answer, batch.len(), self.settings.model.dimensions),
+                Err(EndpointError::Unavailable { status, retry_after }) => {
+                    (EmbeddingError::Unavailable(status), retry_after)
+                }
+                Err(error) => (error.into(), None),
             };
             let wait = retry_after.unwrap_or_else(|| self.backoff(attempt).min(patience.longest_wait));
             if !error.is_transient() || attempt == patience.attempts || wait > patience.longest_wait {
@@ -157,29 +142,10 @@ impl HttpProvider {
         doubled.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    async fn attempt(&self, batch: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
-        let model = &self.settings.model.name;
-        let request =
-            self.client.post(self.url.clone()).json(&Request { model, input: batch, encoding_format: "float" });
-        let request = match &self.settings.api_key {
-            Some(key) => request.bearer_auth(key.reveal()),
-            None => request,
-        };
-        let response = request.send().await.map_err(|error| transport(&error))?;
-        let status = response.status();
-        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-            return Err(Failure {
-                retry_after: retry_after(&response),
-                error: EmbeddingError::Unavailable(status.as_u16()),
-            });
-        }
-        if status != StatusCode::OK {
-            return Err(EmbeddingError::Refused(status.as_u16()).into());
-        }
-        let dimensions = self.settings.model.dimensions;
-        let limit = batch.len() * dimensions * ANSWER_BYTES_PER_VALUE + ANSWER_BYTES_EXTRA;
-        let body = read(response, limit).await?;
-        Ok(parse(&body, batch.len(), dimensions)?)
+    async fn attempt(&self, batch: &[String]) -> Result<Vec<u8>, EndpointError> {
+        let model = &self.settings.model;
+        let limit = batch.len() * model.dimensions * ANSWER_BYTES_PER_VALUE + ANSWER_BYTES_EXTRA;
+        self.endpoint.post(&Request { model: &model.name, input: batch, encoding_format: "float" }, limit).await
     }
 }
 
@@ -225,37 +191,17 @@ struct Entry {
     embedding: Vec<f32>,
 }
 
-struct Failure {
-    error: EmbeddingError,
-    retry_after: Option<Duration>,
-}
-
-impl From<EmbeddingError> for Failure {
-    fn from(error: EmbeddingError) -> Self {
-        Self { error, retry_after: None }
-    }
-}
-
-fn transport(error: &reqwest::Error) -> EmbeddingError {
-    if error.is_timeout() { EmbeddingError::Timeout } else { EmbeddingError::Unreachable }
-}
-
-/// The wait that the server asks for in seconds. The other form, a date, is not read: the back-off applies then.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// The body, unless it is longer than `limit` bytes.
-async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, EmbeddingError> {
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|error| transport(&error))? {
-        if body.len() + part.len() > limit {
-            return Err(EmbeddingError::Malformed("too long"));
+impl From<EndpointError> for EmbeddingError {
+    fn from(error: EndpointError) -> Self {
+        match error {
+            EndpointError::Settings(fault) => Self::Settings(fault),
+            EndpointError::Unreachable => Self::Unreachable,
+            EndpointError::Timeout => Self::Timeout,
+            EndpointError::Unavailable { status, .. } => Self::Unavailable(status),
+            EndpointError::Refused(status) => Self::Refused(status),
+            EndpointError::Malformed(what) => Self::Malformed(what),
         }
-        body.extend_from_slice(&part);
     }
-    Ok(body)
 }
 
 /// One vector of length 1 for each of `count` texts, put in order by their index.

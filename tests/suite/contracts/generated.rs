@@ -31,6 +31,7 @@ const TABLES: &[(&str, &str)] = &[
     ("bat", "upload_batches"),
     ("exp", "record_exports"),
     ("prp", "document_proposals"),
+    ("srch", "saved_searches"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
@@ -58,6 +59,7 @@ const OWN_ID: &[(&str, &str)] = &[
     ("invitation", "inv"),
     ("facility", "fac"),
     ("department", "dep"),
+    ("documentSavedSearch", "srch"),
     ("document", "doc"),
     ("documentUploadBatch", "bat"),
     ("recordExport", "exp"),
@@ -105,7 +107,7 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
 
 /// How a mutation that makes something is called, in the order they depend on each other.
 const MAKING: &[&str] =
-    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Finalize", "Sign", "Grant"];
+    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Save", "Finalize", "Sign", "Grant"];
 
 /// A field of a root.
 pub struct Root {

@@ -28,5 +28,13 @@ pub fn compare_or_update(path: &str, made: &str) {
         return;
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == made, "{path} is not current: run `UPDATE=1 cargo test contracts` and commit it");
+    let differs = committed.lines().zip(made.lines()).position(|(committed, made)| committed != made);
+    let place = differs.unwrap_or_else(|| committed.lines().count().min(made.lines().count()));
+    assert!(
+        committed == made,
+        "{path} is not current: run `UPDATE=1 cargo test --test suite` and commit it.\nLine {} is\n{}\nand should be\n{}",
+        place + 1,
+        committed.lines().nth(place).unwrap_or("missing"),
+        made.lines().nth(place).unwrap_or("missing"),
+    );
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::generated::{Api, Root, World};
 use crate::harness::{Answer, TestApp};
 
-/// Codes with which a call may end that named what is not the caller's.
-/// Lists whose ids are filters.
-const FILTERED: &[&str] = &["auditLog", "documentPassagesLike", "documentSearch"];
+/// Fields whose ids are filters: nothing is found by them, and what is kept of them finds nothing.
+const FILTERED: &[&str] = &["auditLog", "documentPassagesLike", "documentSearch", "documentSearchSave"];
 
+/// Codes with which a call may end that named what is not the caller's.
 const REFUSALS: &[&str] = &["NOT_FOUND", "FORBIDDEN", "BAD_USER_INPUT"];
 
 /// Whether an answer holds anything but refusals.

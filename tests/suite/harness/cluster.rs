@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anamnesis::config::{Places, Secret};
-use anamnesis::db::embedded::{Embedded, EmbeddedOptions};
+use anamnesis::config::Places;
+use anamnesis::db::embedded::{Embedded, EmbeddedOptions, OWNER};
 use anamnesis::provision;
 use tokio::sync::Mutex;
 
@@ -19,8 +19,6 @@ pub struct Cluster {
 }
 
 const TEMPLATE: &str = "anamnesis_template";
-const OWNER: &str = "anamnesis_owner";
-const SERVER: &str = "anamnesis_server";
 
 /// The runtime that outlives the tests; each test brings its own besides.
 pub fn runtime() -> &'static tokio::runtime::Runtime {
@@ -87,20 +85,9 @@ impl Cluster {
         })
         .await
         .unwrap_or_else(|error| panic!("{error}"));
-        let cluster = Self { embedded, programs, next: AtomicU32::new(0), admin: Mutex::new(()) };
-        execute(
-            &cluster.url("postgres", "postgres"),
-            &[
-                "CREATE ROLE anamnesis_owner LOGIN CREATEROLE",
-                "CREATE ROLE anamnesis_server LOGIN NOSUPERUSER NOBYPASSRLS",
-                "CREATE DATABASE anamnesis_template OWNER anamnesis_owner",
-            ],
-        )
-        .await;
-        // The extension is the one thing that needs a superuser.
-        execute(&cluster.url(TEMPLATE, "postgres"), &["CREATE EXTENSION vector"]).await;
-        anamnesis::db::migrate::up(&Secret::new(cluster.url(TEMPLATE, OWNER))).await.unwrap();
-        cluster
+        let template = embedded.recreate_database(TEMPLATE).await.unwrap();
+        anamnesis::db::migrate::up(&template.owner).await.unwrap();
+        Self { embedded, programs, next: AtomicU32::new(0), admin: Mutex::new(()) }
     }
 
     /// A program of the cluster's PostgreSQL.
@@ -108,23 +95,20 @@ impl Cluster {
         self.programs.join(name)
     }
 
-    fn url(&self, database: &str, user: &str) -> String {
-        self.embedded.url(database, user)
-    }
-
     /// A database of the test's own, cloned from the template with its grants and policies.
     pub async fn database(&self) -> TestDatabase {
         let name = format!("t{}", self.next.fetch_add(1, Ordering::SeqCst));
         let _one_at_a_time = self.admin.lock().await;
         execute(
-            &self.url("postgres", "postgres"),
+            self.embedded.database("postgres").superuser.reveal(),
             &[&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER} STRATEGY file_copy")],
         )
         .await;
+        let urls = self.embedded.database(&name);
         TestDatabase {
-            server_url: self.url(&name, SERVER),
-            owner_url: self.url(&name, OWNER),
-            superuser_url: self.url(&name, "postgres"),
+            server_url: urls.server.reveal().to_owned(),
+            owner_url: urls.owner.reveal().to_owned(),
+            superuser_url: urls.superuser.reveal().to_owned(),
         }
     }
 }

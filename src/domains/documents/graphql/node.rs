@@ -6,7 +6,7 @@ use crate::access::RequestContext;
 use crate::domains::documents::{batch, export, proposals, search, service};
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{ChunkId, ProposalId, RecordExportId, SignatureId, TypedId as _, UploadBatchId};
+use crate::ids::{ChunkId, ProposalId, RecordExportId, SavedSearchId, SignatureId, TypedId as _, UploadBatchId};
 
 /// The object with an id of this kind; `None` when the kind is of another domain. Documents are loaded in batches.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
@@ -14,6 +14,9 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         SignatureId::PREFIX => {
             service::signature(ctx, SignatureId::from_uuid(id)).await.map(|row| Node::DocumentSignature(row.into()))
         }
+        SavedSearchId::PREFIX => search::saved::saved_search(ctx, SavedSearchId::from_uuid(id))
+            .await
+            .map(|row| Node::DocumentSavedSearch(row.into())),
         ChunkId::PREFIX => search::passage::passage(ctx, ChunkId::from_uuid(id))
             .await
             .map(|passage| Node::DocumentPassage(passage.into())),

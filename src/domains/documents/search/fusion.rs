@@ -46,7 +46,7 @@ impl Weights {
     /// For a query of so many lexemes. They add up to 1, and so a score is at most 1.
     pub(super) fn of(mode: DocumentSearchMode, lexemes: usize) -> Self {
         match mode {
-            DocumentSearchMode::Hybrid => {
+            DocumentSearchMode::Hybrid | DocumentSearchMode::Reranked => {
                 let length = f64::from(u32::try_from(lexemes).unwrap_or(u32::MAX).max(SHORT)) / f64::from(SHORT);
                 let words = LEXICAL_WEIGHT * length;
                 Self { meaning: 1.0 / (1.0 + words), words: words / (1.0 + words) }

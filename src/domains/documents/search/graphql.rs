@@ -1,11 +1,12 @@
 //! Search in the API.
 
-use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 use chrono::NaiveDate;
 
 use super::model::{DocumentSearchMode, Filter, Found, Hit, Mark, Search};
 use super::passage::passage;
 use super::service;
+use crate::access::RequestContext;
 use crate::domains::documents::graphql::Document;
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::documents::model::DocumentKind;
@@ -25,6 +26,8 @@ pub struct DocumentSearchConnection {
     pub edges: Vec<DocumentSearchEdge>,
     /// Where the page stands. At most 200 results can be paged through.
     pub page_info: PageInfo,
+    /// Whether a cross-encoder has put the first 50 in order: asked for by the mode, and answered in time.
+    pub reranked: bool,
     #[graphql(skip)]
     documents: Vec<DocumentId>,
 }
@@ -188,6 +191,59 @@ pub struct DocumentSimilarPassages {
     pub hits: Vec<DocumentSearchHit>,
 }
 
+/// Which documents are searched. What is left out holds for every document.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct DocumentSearchFilterInput {
+    /// Only documents about this patient.
+    pub patient_id: Option<PatientId>,
+    /// Only documents of these kinds; of all when empty.
+    pub kinds: Option<Vec<DocumentKind>>,
+    /// Only documents about this day or a later one.
+    pub from: Option<NaiveDate>,
+    /// Only documents about this day or an earlier one.
+    pub to: Option<NaiveDate>,
+    /// Only documents by these users; by all when empty.
+    pub authors: Option<Vec<UserId>>,
+    /// Only documents in these languages, as BCP 47 subtags (`en`, `es`); in all when empty, also where the language is
+    /// not known.
+    pub languages: Option<Vec<String>>,
+    /// Only within this document.
+    pub document_id: Option<DocumentId>,
+}
+
+impl From<DocumentSearchFilterInput> for Filter {
+    fn from(input: DocumentSearchFilterInput) -> Self {
+        Self {
+            patient: input.patient_id,
+            kinds: input.kinds.unwrap_or_default(),
+            from: input.from,
+            to: input.to,
+            authors: input.authors.unwrap_or_default(),
+            languages: input.languages.unwrap_or_default(),
+            document: input.document_id,
+        }
+    }
+}
+
+/// Runs a search and gives the page asked for.
+pub(super) async fn run(
+    ctx: &RequestContext,
+    search: &Search,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<DocumentSearchConnection> {
+    let page = PageRequest::parse(first, after)?;
+    let Found { page: found, documents, reranked } = service::search(ctx, search, page).await?;
+    let edges: Vec<DocumentSearchEdge> = found.rows.into_iter().map(Into::into).collect();
+    let page_info = PageInfo {
+        has_next_page: found.has_next,
+        has_previous_page: page.after.is_some(),
+        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+    };
+    Ok(DocumentSearchConnection { edges, page_info, reranked, documents })
+}
+
 /// Queries of search.
 #[derive(Debug, Default)]
 pub struct DocumentSearchQuery;
@@ -196,66 +252,30 @@ pub struct DocumentSearchQuery;
 impl DocumentSearchQuery {
     /// Passages of documents that answer a question, best first: by meaning, by words, or by both. Finds what the
     /// caller may open, of kinds the role may read. Needs `documents.search`.
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn document_search(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What is looked for, 1 to 1,000 characters. It is not logged.")] query: String,
-        #[graphql(desc = "Only documents about this patient; of all patients when left out.")] patient_id: Option<
-            PatientId,
-        >,
-        #[graphql(desc = "Only documents of these kinds; of all when left out or empty.")] kinds: Option<
-            Vec<DocumentKind>,
-        >,
-        #[graphql(desc = "Only documents about this day or a later one.")] from: Option<NaiveDate>,
-        #[graphql(desc = "Only documents about this day or an earlier one.")] to: Option<NaiveDate>,
-        #[graphql(desc = "Only documents by these users; by all when left out or empty.")] authors: Option<Vec<UserId>>,
-        #[graphql(
-            desc = "Only documents in these languages, as BCP 47 subtags (`en`, `es`); in all when left out or \
-                          empty, also where the language is not known."
-        )]
-        languages: Option<Vec<String>>,
-        #[graphql(desc = "Only within this document; in all when left out.")] document_id: Option<DocumentId>,
+        #[graphql(desc = "Which documents; all when left out.")] filter: Option<DocumentSearchFilterInput>,
         #[graphql(desc = "How to search.", default_with = "DocumentSearchMode::Hybrid")] mode: DocumentSearchMode,
         #[graphql(desc = "Results to return, 1 to 100; 20 when left out.")] first: Option<i32>,
         #[graphql(desc = "Cursor to go on from.")] after: Option<String>,
     ) -> Result<DocumentSearchConnection> {
-        let request = request(ctx)?;
-        let page = PageRequest::parse(first, after.as_deref())?;
-        let (kinds, authors) = (kinds.unwrap_or_default(), authors.unwrap_or_default());
-        let languages = languages.unwrap_or_default();
-        let filter = Filter { patient: patient_id, kinds, from, to, authors, languages, document: document_id };
-        let search = Search { query: Phi::new(query), mode, filter };
-        let Found { page: found, documents } = service::search(request, &search, page).await?;
-        let edges: Vec<DocumentSearchEdge> = found.rows.into_iter().map(Into::into).collect();
-        let page_info = PageInfo {
-            has_next_page: found.has_next,
-            has_previous_page: page.after.is_some(),
-            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
-        };
-        Ok(DocumentSearchConnection { edges, page_info, documents })
+        let search = Search { query: Phi::new(query), mode, filter: filter.unwrap_or_default().into() };
+        run(request(ctx)?, &search, first, after.as_deref()).await
     }
 
     /// Passages of other documents that say most nearly what a passage says, best first; null when there is no such
     /// passage, or none the caller may read. Needs `documents.search`.
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn document_passages_like(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The passage, by its id in a search result.")] passage_id: ChunkId,
-        #[graphql(desc = "Only documents about this patient; of all patients when left out.")] patient_id: Option<
-            PatientId,
-        >,
-        #[graphql(desc = "Only documents of these kinds; of all when left out or empty.")] kinds: Option<
-            Vec<DocumentKind>,
-        >,
-        #[graphql(desc = "Only documents about this day or a later one.")] from: Option<NaiveDate>,
-        #[graphql(desc = "Only documents about this day or an earlier one.")] to: Option<NaiveDate>,
+        #[graphql(desc = "Which documents; all others when left out.")] filter: Option<DocumentSearchFilterInput>,
         #[graphql(desc = "Results to return, 1 to 100; 20 when left out.")] first: Option<i32>,
     ) -> Result<Option<DocumentSimilarPassages>> {
         let first = PageRequest::<ChunkId>::parse(first, None)?.first;
-        let filter = Filter { patient: patient_id, kinds: kinds.unwrap_or_default(), from, to, ..Filter::default() };
+        let filter: Filter = filter.unwrap_or_default().into();
         let request = request(ctx)?;
         let found = async {
             let given = passage(request, passage_id).await?;

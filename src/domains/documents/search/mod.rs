@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of how passages came to be.
 
+pub mod ask;
 mod asked;
 mod fusion;
 pub mod graphql;
@@ -15,8 +16,16 @@ pub mod model;
 mod negation;
 pub mod passage;
 mod repository;
+mod rerank;
+pub mod saved;
 pub mod service;
 mod synonyms;
+
+use async_graphql::MergedObject;
+
+/// Queries of search and of what is built on it.
+#[derive(MergedObject, Default)]
+pub struct SearchQuery(graphql::DocumentSearchQuery, saved::SavedSearchQuery, ask::DocumentAskQuery);
 
 #[doc(hidden)]
 pub use repository::{CORRECTIONS, LEXICAL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_NARROW};

@@ -1,6 +1,7 @@
 //! What is searched for and what is found.
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use crate::domains::documents::model::DocumentKind;
 use crate::ids::{ChunkId, DocumentId, PatientId, UserId};
@@ -18,11 +19,14 @@ text_enum! {
         /// By words in their English stems, clinical synonyms and slips of the pen allowed for, the rarer the better
         /// (BM25).
         Lexical = "lexical",
+        /// As hybrid, the best 50 then put in order by a cross-encoder, where the server has one.
+        Reranked = "reranked",
     }
 }
 
 /// Which documents are searched. What is left out holds for every document.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Filter {
     pub patient: Option<PatientId>,
     /// Empty for all the actor may read.
@@ -105,6 +109,8 @@ impl Hit {
 pub struct Found {
     pub page: Page<Hit>,
     pub documents: Vec<DocumentId>,
+    /// Whether a cross-encoder has put the first of them in order.
+    pub reranked: bool,
 }
 
 /// How many documents of a result are of each kind, and of each month.

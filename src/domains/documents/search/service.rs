@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::asked::{Asked, Terms};
 use super::fusion::{Candidate, Fused, Weights, fuse};
 use super::model::{DocumentSearchMode, Facets, Filter, Found, Hit, Search};
-use super::{highlight, negation, repository};
+use super::{highlight, negation, repository, rerank};
 use crate::access::{Read, RequestContext, Subject};
 use crate::domains::documents::model::DocumentKind;
 use crate::domains::documents::policy;
@@ -24,7 +24,8 @@ pub const MAX_QUERY_CHARS: usize = 1000;
 /// Passages that answer a query, best first.
 ///
 /// # Errors
-/// [`Error::BadInput`] for an empty or too long query or a cursor of another search; [`Error::Unavailable`] when the
+/// [`Error::BadInput`] for an empty or too long query, a cursor of another search, or a mode that needs a reranker where
+/// there is none; [`Error::Unavailable`] when the
 /// model cannot be asked; a denial, or a fault.
 pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<ChunkId>) -> Result<Found> {
     let read = ctx.read(&policy::SEARCH).await?;
@@ -41,12 +42,17 @@ pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<Chu
     asked.typed(typed);
     let ranked =
         if kinds.is_empty() { Ranked::default() } else { rank(&read, search.mode, &query, &asked, &wanted).await? };
-    let documents = distinct(&ranked.fused);
-    let cut = page_of(ranked.fused, page)?;
+    let mut fused = ranked.fused;
+    let reranked = match search.mode {
+        DocumentSearchMode::Reranked => rerank::rerank(&read, &query, &mut fused).await?,
+        _ => false,
+    };
+    let documents = distinct(&fused);
+    let cut = page_of(fused, page)?;
     let looked_for = LookedFor { lexemes: asked.lexemes(), terms: ranked.corrected };
     let hits = show(&read, &cut.rows, &looked_for).await?;
     note(ctx, &search.filter, json!({ "mode": search.mode.as_str() }), &hits);
-    Ok(Found { page: Page { rows: hits, has_next: cut.has_next }, documents })
+    Ok(Found { page: Page { rows: hits, has_next: cut.has_next }, documents, reranked })
 }
 
 /// Passages of other documents that say most nearly what one says, best first.
@@ -112,7 +118,7 @@ async fn rank(
     wanted: &repository::Wanted<'_>,
 ) -> Result<Ranked> {
     let (by_meaning, by_words) = match mode {
-        DocumentSearchMode::Hybrid => (true, true),
+        DocumentSearchMode::Hybrid | DocumentSearchMode::Reranked => (true, true),
         DocumentSearchMode::Semantic => (true, false),
         DocumentSearchMode::Lexical => (false, true),
     };

@@ -130,6 +130,8 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("document_holds", "release_reason"),
     tenant!("upload_batch_files", "file_name"),
     tenant!("record_exports", "file_key"),
+    tenant!("saved_searches", "name"),
+    tenant!("saved_searches", "search"),
 ];
 
 /// Table and column, as in the database, of every column that a rotation re-encrypts.

@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod ask;
 mod download;
 mod export;
 mod intake;
@@ -11,6 +12,8 @@ mod models;
 mod notes;
 mod processing;
 mod proposals;
+mod rerank;
+mod saved_searches;
 pub mod search;
 mod search_plan;
 mod search_set;

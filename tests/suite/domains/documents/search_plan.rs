@@ -18,45 +18,46 @@ const SETTLED: &str = "DO $$ DECLARE one text; BEGIN \
         EXECUTE format('ALTER TABLE %I SET (autovacuum_enabled = false)', one); \
     END LOOP; END $$";
 
-/// Rows as a loaded database has them; the values mean nothing.
+/// Rows as a loaded database has them; the values mean nothing, and are the same in every run: how rows lie by their ids
+/// is among the statistics.
 async fn load(app: &TestApp) {
     app.db_execute(SETTLED).await;
     let (large, small) = (app.facility.uuid(), app.other.uuid());
     let sizes = format!(
-        "(VALUES ('{large}'::uuid, {}, {}), ('{small}'::uuid, {}, {})) AS sizes (f, docs, chunks)",
+        "(VALUES ('{large}'::uuid, 'large', {}, {}), ('{small}'::uuid, 'small', {}, {})) AS sizes (f, who, docs, chunks)",
         LARGE.0, LARGE.1, SMALL.0, SMALL.1
     );
     for statement in [
         format!(
             "INSERT INTO documents (facility_id, id, origin, kind, title_ciphertext, mime_type, size_bytes, sha256, \
                  body_ciphertext, document_date, status, note_state, created_at, updated_at) \
-                 SELECT f, md5('d' || f || n)::uuid, 'note', 'clinical_note', '', 'text/plain', 1, '', '', '2026-01-01', \
+                 SELECT f, md5('d' || who || n)::uuid, 'note', 'clinical_note', '', 'text/plain', 1, '', '', '2026-01-01', \
                  'ready', 'final', now(), now() FROM {sizes}, generate_series(0, docs - 1) n"
         ),
         format!(
             "INSERT INTO document_chunks (facility_id, id, document_id, position, start_char, end_char, term_count, \
-                 text_ciphertext) SELECT f, md5('c' || f || n)::uuid, md5('d' || f || (n % docs))::uuid, n / docs, 0, 1, 40, '' \
+                 text_ciphertext) SELECT f, md5('c' || who || n)::uuid, md5('d' || who || (n % docs))::uuid, n / docs, 0, 1, 40, '' \
                  FROM {sizes}, generate_series(0, chunks - 1) n"
         ),
         format!(
             "INSERT INTO chunk_embeddings (facility_id, model_id, chunk_id, document_id, embedding) \
-                 SELECT f, (SELECT id FROM embedding_models), md5('c' || f || n)::uuid, md5('d' || f || (n % docs))::uuid, v \
+                 SELECT f, (SELECT id FROM embedding_models), md5('c' || who || n)::uuid, md5('d' || who || (n % docs))::uuid, v \
                  FROM {sizes}, generate_series(0, chunks - 1) n JOIN (SELECT i, array_agg(random() - 0.5)::halfvec v \
                  FROM generate_series(0, 99) i, generate_series(1, 384) GROUP BY i) vectors ON i = n % 100"
         ),
         format!(
             "INSERT INTO chunk_terms (facility_id, term, chunk_id, document_id, frequency, term_count) \
-                 SELECT f, ((n * 7 + k * k * 13) % (50 + k * 40)) + k * 100000, md5('c' || f || n)::uuid, \
-                 md5('d' || f || (n % docs))::uuid, 1, 40 FROM {sizes}, generate_series(0, chunks - 1) n, generate_series(1, 40) k"
+                 SELECT f, ((n * 7 + k * k * 13) % (50 + k * 40)) + k * 100000, md5('c' || who || n)::uuid, \
+                 md5('d' || who || (n % docs))::uuid, 1, 40 FROM {sizes}, generate_series(0, chunks - 1) n, generate_series(1, 40) k"
         ),
         format!(
             "INSERT INTO patients (facility_id, id, mrn_ciphertext, mrn_index, given_name_ciphertext, family_name_ciphertext, birth_date_ciphertext, \
-                 gender, created_at, updated_at) SELECT f, md5('p' || f || n)::uuid, '', n, '', '', '', 'female', now(), now() \
+                 gender, created_at, updated_at) SELECT f, md5('p' || who || n)::uuid, '', n, '', '', '', 'female', now(), now() \
                  FROM {sizes}, generate_series(0, docs / 10 - 1) n"
         ),
         format!(
             "INSERT INTO document_patients (facility_id, document_id, patient_id, linked_at) \
-                 SELECT f, md5('d' || f || n)::uuid, md5('p' || f || (n / 10))::uuid, now() \
+                 SELECT f, md5('d' || who || n)::uuid, md5('p' || who || (n / 10))::uuid, now() \
                  FROM {sizes}, generate_series(0, docs - 1) n"
         ),
         format!(

@@ -64,7 +64,8 @@ async fn a_set_is_measured_through_the_product() {
     assert_eq!(small.queries.len(), 3);
     let scratch = Scratch::fill(&app.app, &small).await.unwrap();
     let ctx = scratch.physician(&app.app).await.unwrap();
-    let answers = search::run(&ctx, &scratch, &small, Half::Both, DocumentSearchMode::ALL).await.unwrap();
+    let modes = [DocumentSearchMode::Hybrid, DocumentSearchMode::Semantic, DocumentSearchMode::Lexical];
+    let answers = search::run(&ctx, &scratch, &small, Half::Both, &modes).await.unwrap();
     assert_eq!(answers.len(), 9);
     for answer in &answers {
         let query = small.queries.iter().find(|query| query.id == answer.query).unwrap();

@@ -141,7 +141,7 @@ async fn facets_count_the_documents_of_the_whole_result() {
 }
 
 const LIKE: &str = "query($passage: ID!, $kinds: [DocumentKind!], $first: Int) {
-    documentPassagesLike(passageId: $passage, kinds: $kinds, first: $first) { passage { id } hits { score passage { id } document { id } } } }";
+    documentPassagesLike(passageId: $passage, filter: { kinds: $kinds }, first: $first) { passage { id } hits { score passage { id } document { id } } } }";
 
 #[tokio::test]
 async fn passages_like_another_come_from_other_documents_the_nearest_first() {
