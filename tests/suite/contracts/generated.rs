@@ -98,6 +98,7 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
     ("PatientSearchInput", "name"),
     ("BreakGlassInput", "patientId"),
     ("NoteCreateInput", "patientIds"),
+    ("DocumentUploadManyInput", "patientIds"),
     ("PatientCoverageAddInput", "subscriberName"),
     ("PatientRegisterInput", "acceptDuplicates"),
     ("SignInChallengeInput", "code"),
@@ -105,9 +106,12 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
     ("RecoveryCodesRegenerateInput", "code"),
 ];
 
+/// Values of an enum by which a question finds something, where its first does not.
+const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW")];
+
 /// How a mutation that makes something is called, in the order they depend on each other.
 const MAKING: &[&str] =
-    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Save", "Finalize", "Sign", "Grant"];
+    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Save", "Finalize", "Sign", "Grant", "Place"];
 
 /// A field of a root.
 pub struct Root {
@@ -367,7 +371,10 @@ impl Api {
             "DateTime" => json!("2026-03-01T10:00:00Z"),
             "NaiveDate" => json!("1990-04-15"),
             _ => match &self.types.get(ty).unwrap_or_else(|| panic!("{root}({name}): no type {ty}")).kind {
-                TypeKind::Enum(values) => json!(values.values[0].node.value.node.as_str()),
+                TypeKind::Enum(values) => {
+                    let filled = FILLED.iter().find(|(kind, _)| *kind == ty).map(|(_, value)| *value);
+                    json!(filled.unwrap_or_else(|| values.values[0].node.value.node.as_str()))
+                }
                 TypeKind::InputObject(object) => {
                     let mut given = Map::new();
                     for field in &object.fields {

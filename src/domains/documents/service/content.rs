@@ -88,8 +88,12 @@ pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Downlo
     let row = repository::find_file(read.db()?, sight(ctx, &read), id).await?.ok_or(Error::NotFound)?;
     let keys = read.keys().await?;
     let file = sealing::open_file(ctx, &keys, &row)?.ok_or(Error::NotFound)?;
-    let row_scanned = row.scanned_at.is_some();
+    let scanned = row.scanned_at.is_some();
     let document = sealing::open_document(ctx, &keys, row.document)?;
+    drop(read);
+    // No connection is held while a file is scanned; what is kept back was not downloaded.
+    ctx.finish().await?;
+    require_clean(ctx, &document, &file, scanned).await?;
     let subject = Subject::of(id);
     if document.patient_ids.is_empty() {
         ctx.note(&policy::DOWNLOAD, subject, json!({}));
@@ -97,9 +101,7 @@ pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Downlo
     for patient in &document.patient_ids {
         ctx.note(&policy::DOWNLOAD, subject.in_record_of(*patient), json!({}));
     }
-    drop(read);
     ctx.finish().await?;
-    require_clean(ctx, &document, &file, row_scanned).await?;
     let content = ctx.app().storage.get(&file).await?;
     Ok(Download {
         mime_type: document.mime_type,

@@ -11,7 +11,7 @@ use crate::db::sql;
 use crate::domains::documents::model::Refusal;
 use crate::domains::documents::repository::Sight;
 use crate::error::{Result, Stop, violated_constraint};
-use crate::ids::{DocumentId, FacilityId, UserId};
+use crate::ids::{DocumentId, FacilityId, PatientId, UserId};
 use crate::pagination::PageRequest;
 
 #[derive(QueryableByName)]
@@ -291,6 +291,25 @@ pub(super) async fn release(
     .execute(&mut db)
     .await?;
     Ok(())
+}
+
+/// Whom a document is about.
+pub(super) async fn patients_of(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    document: DocumentId,
+) -> Result<Vec<PatientId>> {
+    #[derive(QueryableByName)]
+    struct About {
+        #[diesel(sql_type = SqlUuid)]
+        id: PatientId,
+    }
+    let rows: Vec<About> = sql("SELECT patient_id AS id FROM document_patients WHERE facility_id = $1 AND document_id = $2")
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(document)
+        .load(&mut db)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Holds of a document, the newest first.

@@ -249,7 +249,14 @@ pub async fn holds(ctx: &RequestContext, document: DocumentId) -> Result<Vec<Hol
     let read = ctx.read(&policy::HOLD).await?;
     let rows = repository::holds_of(read.db()?, ctx.facility(), document).await?;
     let keys = read.keys().await?;
-    ctx.note_read(Subject::of(document));
+    let subject = Subject::of(document);
+    let about = repository::patients_of(read.db()?, ctx.facility(), document).await?;
+    if about.is_empty() {
+        ctx.note_read(subject);
+    }
+    for patient in about {
+        ctx.note_read(subject.in_record_of(patient));
+    }
     rows.into_iter().map(|row| sealing::open_hold(&keys, row)).collect()
 }
 
