@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::access::AccessTokens;
-use crate::clock::Clock;
 use crate::antivirus::Scanner;
+use crate::clock::Clock;
 use crate::config::{Config, Environment, find_program};
 use crate::crypto::blind_index::IndexKey;
 use crate::crypto::signed_url::LinkKey;

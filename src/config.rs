@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use lettre::message::Mailbox;
 
-use crate::db::embedded;
 use crate::antivirus::ScannerAddress;
+use crate::db::embedded;
 use crate::provision::CacheDir;
 
 /// A secret: never shown by `Debug`, taken out with [`Secret::reveal`].
@@ -401,9 +401,8 @@ pub struct OcrLanguages(pub String);
 impl FromStr for OcrLanguages {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = |name: &str| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
+        let known =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if text.split('+').all(known) { Ok(Self(text.to_owned())) } else { Err("must be names like eng, or eng+spa") }
     }
 }

@@ -250,12 +250,17 @@ async fn pictures(config: &Config) {
     match found.version().await {
         Ok(version) => Findings::ok(&format!("{version} reads text in pictures, in {}", found.languages)),
         Err(_) => {
-            println!("--    text in pictures is not read: {} cannot be run without a network", found.tesseract.display());
+            println!(
+                "--    text in pictures is not read: {} cannot be run without a network",
+                found.tesseract.display()
+            );
             println!("      the kernel must permit filters of system calls (seccomp)");
         }
     }
     if found.pdftoppm.is_none() {
-        println!("--    scanned PDFs are read picture by picture: install pdftoppm (poppler-utils) to read whole pages");
+        println!(
+            "--    scanned PDFs are read picture by picture: install pdftoppm (poppler-utils) to read whole pages"
+        );
     }
 }
 

@@ -84,14 +84,15 @@ impl Reader {
     fn header(&mut self, element: &Element<'_>) {
         let about_patient = self.within("recordTarget") && !self.within("guardian");
         let said = match (self.path.last().map_or("", String::as_str), self.parent()) {
-            ("effectiveTime", "ClinicalDocument") => element.attribute("value").map(|day| format!("Date: {}", date(&day))),
+            ("effectiveTime", "ClinicalDocument") => {
+                element.attribute("value").map(|day| format!("Date: {}", date(&day)))
+            }
             ("birthTime", "patient") if about_patient => {
                 element.attribute("value").map(|day| format!("Date of birth: {}", date(&day)))
             }
-            ("administrativeGenderCode", "patient") if about_patient => element
-                .attribute("displayName")
-                .or_else(|| element.attribute("code"))
-                .map(|sex| format!("Sex: {sex}")),
+            ("administrativeGenderCode", "patient") if about_patient => {
+                element.attribute("displayName").or_else(|| element.attribute("code")).map(|sex| format!("Sex: {sex}"))
+            }
             ("id", "patientRole") => element.attribute("extension").map(|number| format!("MRN: {number}")),
             _ => None,
         };

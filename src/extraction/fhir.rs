@@ -15,16 +15,59 @@ const MAX_RESOURCES: usize = 100_000;
 
 /// What says nothing to a reader.
 const LEFT_OUT: &[&str] = &[
-    "resourceType", "id", "meta", "implicitRules", "extension", "modifierExtension", "contained", "fullUrl", "link",
-    "search", "request", "response", "data", "hash", "url", "text", "system", "profile", "photo", "linkId",
+    "resourceType",
+    "id",
+    "meta",
+    "implicitRules",
+    "extension",
+    "modifierExtension",
+    "contained",
+    "fullUrl",
+    "link",
+    "search",
+    "request",
+    "response",
+    "data",
+    "hash",
+    "url",
+    "text",
+    "system",
+    "profile",
+    "photo",
+    "linkId",
 ];
 
 /// What is read first.
 const FIRST: &[&str] = &[
-    "name", "title", "code", "type", "category", "medicationCodeableConcept", "medication", "vaccineCode", "birthDate",
-    "gender", "identifier", "description", "clinicalStatus", "verificationStatus", "status", "intent", "value",
-    "interpretation", "dosage", "dosageInstruction", "component", "effectiveDateTime", "onsetDateTime", "authoredOn",
-    "occurrenceDateTime", "performedDateTime", "recordedDate", "date", "period",
+    "name",
+    "title",
+    "code",
+    "type",
+    "category",
+    "medicationCodeableConcept",
+    "medication",
+    "vaccineCode",
+    "birthDate",
+    "gender",
+    "identifier",
+    "description",
+    "clinicalStatus",
+    "verificationStatus",
+    "status",
+    "intent",
+    "value",
+    "interpretation",
+    "dosage",
+    "dosageInstruction",
+    "component",
+    "effectiveDateTime",
+    "onsetDateTime",
+    "authoredOn",
+    "occurrenceDateTime",
+    "performedDateTime",
+    "recordedDate",
+    "date",
+    "period",
 ];
 
 pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, ExtractionError> {
@@ -140,7 +183,10 @@ fn show_object(object: &Map<String, Value>) -> String {
         return part("text");
     }
     if let Some(coding) = object.get("coding").and_then(Value::as_array) {
-        return joined(coding.iter().map(|one| one.get("display").or_else(|| one.get("code")).map(show).unwrap_or_default()), ", ");
+        return joined(
+            coding.iter().map(|one| one.get("display").or_else(|| one.get("code")).map(show).unwrap_or_default()),
+            ", ",
+        );
     }
     if has("family") || has("given") {
         let given = object.get("given").and_then(Value::as_array);
@@ -196,7 +242,8 @@ fn words(name: &str) -> String {
 
 /// `valueQuantity` as "Value": which type a value has is of no use to a reader.
 fn label(name: &str) -> String {
-    const TYPED: &[&str] = &["value", "effective", "onset", "medication", "occurrence", "performed", "abatement", "deceased"];
+    const TYPED: &[&str] =
+        &["value", "effective", "onset", "medication", "occurrence", "performed", "abatement", "deceased"];
     let typed = TYPED.iter().find(|stem| {
         name.strip_prefix(**stem).is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_uppercase()))
     });

@@ -11,12 +11,10 @@ use std::io::Cursor;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use oxidize_pdf::operations::extract_images::{
-    ExtractImagesOptions, ImageExtractionLimits, ImageExtractor,
-};
+use oxidize_pdf::graphics::ImageFormat;
+use oxidize_pdf::operations::extract_images::{ExtractImagesOptions, ImageExtractionLimits, ImageExtractor};
 use oxidize_pdf::parser::objects::{PdfDictionary, PdfObject, PdfString};
 use oxidize_pdf::parser::{ParseError, ParseOptions, PdfDocument, PdfReader};
-use oxidize_pdf::graphics::ImageFormat;
 use oxidize_pdf::text::{ExtractionOptions, TextExtractor};
 
 use super::child::Scan;
@@ -75,7 +73,8 @@ pub(super) fn scan(content: &[u8], page: u32, limits: &Limits) -> Result<Scan, E
     let Some(index) = usize::try_from(page).unwrap_or(usize::MAX).checked_sub(1).filter(|index| *index < pages) else {
         return Ok(Scan { pages, picture: None });
     };
-    let options = ExtractImagesOptions { extract_inline: false, min_size: Some(100), ..ExtractImagesOptions::default() };
+    let options =
+        ExtractImagesOptions { extract_inline: false, min_size: Some(100), ..ExtractImagesOptions::default() };
     let bounds = ImageExtractionLimits {
         max_images: 100,
         max_encoded_bytes_per_image: PICTURE_BYTES,

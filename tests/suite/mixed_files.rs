@@ -8,10 +8,8 @@ use std::time::Duration;
 use anamnesis::extraction::{ExtractionError, Extractor, FileKind, Limits, SNIFF_BYTES, sniff};
 use futures::StreamExt as _;
 
-#[expect(dead_code, reason = "some of the files are only for the unit tests")]
 #[path = "../../src/extraction/tests/samples.rs"]
 mod samples;
-#[expect(dead_code, reason = "some of the files are only for the unit tests")]
 #[path = "../../src/extraction/tests/samples_formats.rs"]
 mod samples_formats;
 
@@ -134,7 +132,14 @@ fn files() -> Vec<Made> {
             files.push(Made { what: "misnamed", kind, content: content.clone() });
         }
     }
-    for magic in [&b"%PDF-1.7\n"[..], b"PK\x03\x04", b"{\\rtf1", b"<?xml version=\"1.0\"?><a>", b"{\"resourceType\":\"", b"\xff\xfe"] {
+    for magic in [
+        &b"%PDF-1.7\n"[..],
+        b"PK\x03\x04",
+        b"{\\rtf1",
+        b"<?xml version=\"1.0\"?><a>",
+        b"{\"resourceType\":\"",
+        b"\xff\xfe",
+    ] {
         for _ in 0..8 {
             let length = random.below(4096);
             files.push(made("noise", [magic, &random.bytes(length)].concat()));
@@ -166,10 +171,24 @@ async fn a_thousand_files_end_in_text_or_a_reason() {
         assert_ne!(end, ExtractionError::Unavailable.code(), "{} {}: blamed on us", file.what, file.kind);
         assert!(file.what != "sound" || end == "text", "{} is not read: {end}", file.kind);
         let harmless = matches!(end, "text" | "no_text");
-        assert!(file.what != "misnamed" || !harmless || sniff(&file.content) == file.kind, "{} taken for another", file.kind);
+        assert!(
+            file.what != "misnamed" || !harmless || sniff(&file.content) == file.kind,
+            "{} taken for another",
+            file.kind
+        );
     }
     // The files are as different as they are meant to be.
-    for end in ["text", "no_text", "damaged", "encrypted", "content_mismatch", "too_large", "too_deep", "too_many_pages", "unsupported"] {
+    for end in [
+        "text",
+        "no_text",
+        "damaged",
+        "encrypted",
+        "content_mismatch",
+        "too_large",
+        "too_deep",
+        "too_many_pages",
+        "unsupported",
+    ] {
         assert!(counted.contains_key(end), "no file ended as {end}: {counted:?}");
     }
     assert!(counted["text"] > 200 && counted["damaged"] > 200, "{counted:?}");

@@ -124,7 +124,13 @@ fn program(folder: &Path, name: &str, script: &str) -> PathBuf {
 
 fn recognizer(tesseract: PathBuf, pdftoppm: Option<PathBuf>) -> Recognizer {
     let limits = OcrLimits::default();
-    Recognizer { program: env!("CARGO_BIN_EXE_anamnesis").into(), tesseract, pdftoppm, languages: "eng".to_owned(), limits }
+    Recognizer {
+        program: env!("CARGO_BIN_EXE_anamnesis").into(),
+        tesseract,
+        pdftoppm,
+        languages: "eng".to_owned(),
+        limits,
+    }
 }
 
 fn extractor() -> Extractor {
@@ -228,7 +234,11 @@ async fn the_tool_has_no_network_and_writes_no_file() {
         assert_eq!(refused, ExtractionError::Damaged);
         return;
     };
-    let word = |text: &str| format!("print('1\\t1\\t0\\t0\\t0\\t0\\t0\\t0\\t9\\t9\\t-1\\t\\n5\\t1\\t1\\t1\\t1\\t1\\t1\\t1\\t1\\t1\\t99\\t{text}')");
+    let word = |text: &str| {
+        format!(
+            "print('1\\t1\\t0\\t0\\t0\\t0\\t0\\t0\\t9\\t9\\t-1\\t\\n5\\t1\\t1\\t1\\t1\\t1\\t1\\t1\\t1\\t1\\t99\\t{text}')"
+        )
+    };
     let script = format!(
         "#!{}\nimport socket\ntry:\n    socket.socket()\n    {}\nexcept PermissionError:\n    {}\n",
         python.display(),

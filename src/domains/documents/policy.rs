@@ -7,8 +7,8 @@ use super::model::DocumentKind;
 use crate::access::{Action, Read, Role, Tx};
 use crate::error::{Error, Result};
 use Role::{
-    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer, SocialWorker,
-    Technician, Therapist,
+    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
+    SocialWorker, Technician, Therapist,
 };
 
 /// Those who treat patients.

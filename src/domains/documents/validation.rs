@@ -110,11 +110,12 @@ pub(super) fn batch(
     document_date: Option<NaiveDate>,
     patient_ids: Vec<PatientId>,
     today: NaiveDate,
-) -> Result<(), Stop<Refusal>> {
+) -> Result<Vec<PatientId>, Stop<Refusal>> {
     let mut faults = Faults::default();
     faults.date(document_date.unwrap_or(today), today);
-    faults.patients(patient_ids);
-    faults.into_result()
+    let patient_ids = faults.patients(patient_ids);
+    faults.into_result()?;
+    Ok(patient_ids)
 }
 
 /// The name alone, without folders or characters that could break a header or a terminal.

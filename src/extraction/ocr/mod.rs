@@ -46,12 +46,7 @@ pub struct OcrLimits {
 
 impl Default for OcrLimits {
     fn default() -> Self {
-        Self {
-            memory_bytes: 1024 * 1024 * 1024,
-            cpu_seconds: 60,
-            wall: Duration::from_secs(90),
-            pages: 500,
-        }
+        Self { memory_bytes: 1024 * 1024 * 1024, cpu_seconds: 60, wall: Duration::from_secs(90), pages: 500 }
     }
 }
 
@@ -104,7 +99,9 @@ impl Recognizer {
     ) -> Result<Extracted, ExtractionError> {
         let mut extracted = match extracted {
             Some(extracted) => extracted,
-            None => Extracted { pages: blank_pages(extractor.scan(content, 0).await?.pages), damaged_pages: Vec::new() },
+            None => {
+                Extracted { pages: blank_pages(extractor.scan(content, 0).await?.pages), damaged_pages: Vec::new() }
+            }
         };
         let (mut first_fault, mut read) = (None, 0);
         for page in extracted.pages.iter_mut().filter(|page| page.text.is_empty()) {

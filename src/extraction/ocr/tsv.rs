@@ -156,7 +156,14 @@ mod tests {
         let pages = pages(table.concat().as_bytes()).unwrap();
         assert_eq!(pages.len(), 1);
         assert_eq!(pages[0].text, "Größe 1,80\noffice\n\nend");
-        let line = |start_char, end_char, [left, top, right, bottom]: [i16; 4]| TextBox { start_char, end_char, left, top, right, bottom };
+        let line = |start_char, end_char, [left, top, right, bottom]: [i16; 4]| TextBox {
+            start_char,
+            end_char,
+            left,
+            top,
+            right,
+            bottom,
+        };
         assert_eq!(
             pages[0].boxes,
             [

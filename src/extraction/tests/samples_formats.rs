@@ -9,7 +9,12 @@ const ODF: &str = "xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1
 
 /// An `OpenDocument` text whose body is the XML given.
 pub fn odt(body: &str) -> Vec<u8> {
-    odt_of(&format!("<office:document-content {ODF}><office:body><office:text>{body}</office:text></office:body></office:document-content>"), "")
+    odt_of(
+        &format!(
+            "<office:document-content {ODF}><office:body><office:text>{body}</office:text></office:body></office:document-content>"
+        ),
+        "",
+    )
 }
 
 /// An `OpenDocument` text of a content part, with a page header and a manifest entry where given.

@@ -110,8 +110,20 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
 const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW")];
 
 /// How a mutation that makes something is called, in the order they depend on each other.
-const MAKING: &[&str] =
-    &["Register", "Create", "Invite", "Add", "Record", "Start", "breakGlass", "Save", "Finalize", "Sign", "Grant", "Place"];
+const MAKING: &[&str] = &[
+    "Register",
+    "Create",
+    "Invite",
+    "Add",
+    "Record",
+    "Start",
+    "breakGlass",
+    "Save",
+    "Finalize",
+    "Sign",
+    "Grant",
+    "Place",
+];
 
 /// A field of a root.
 pub struct Root {

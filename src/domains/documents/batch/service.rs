@@ -11,6 +11,7 @@ use crate::crypto::{ColumnId, FacilityKeys};
 use crate::domains::documents::model::{DocumentKind, Refusal, UploadDocument};
 use crate::domains::documents::service::{Staged, upload_in_batch};
 use crate::domains::documents::{policy, validation};
+use crate::domains::patients;
 use crate::error::{Error, Result, Stop};
 use crate::ids::{DocumentId, PatientId, UploadBatchId, new_id};
 use crate::phi::Phi;
@@ -100,7 +101,11 @@ async fn begin(
                 let message = format!("must be 1 to {MAX_FILES} files");
                 return Err(Stop::refuse(Refusal::Invalid, &["input", "files"], message));
             }
-            validation::batch(new.document_date, new.patient_ids, ctx.now().date_naive())?;
+            let patients = validation::batch(new.document_date, new.patient_ids, ctx.now().date_naive())?;
+            if !patients::service::are_open(&tx, &patients).await? {
+                let field = &["input", "patientIds"];
+                return Err(Stop::refuse(Refusal::PatientNotFound, field, "there is no such patient"));
+            }
             let keys = tx.keys().await?;
             let seal = |(id, name): (Uuid, Phi<String>)| Ok((id, keys.fields.encrypt_text(FILE_NAME, id, &name)?));
             let sealed = rows.into_iter().map(seal).collect::<Result<Vec<_>>>()?;

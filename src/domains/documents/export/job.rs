@@ -255,7 +255,8 @@ async fn finish(
         "format": 1, "madeAt": made_at, "leftOut": index.left_out, "documents": index.entries,
         "patient": { "id": patient.encode(), "name": name, "mrn": mrn, "birthDate": birth_date },
     }))?;
-    let mut for_people = format!("Documents of {name}, born {birth_date}, MRN {mrn}\nMade {made_at}, {count} documents\n");
+    let mut for_people =
+        format!("Documents of {name}, born {birth_date}, MRN {mrn}\nMade {made_at}, {count} documents\n");
     if index.left_out > 0 {
         let _ = writeln!(for_people, "{} documents may not be exported and were left out", index.left_out);
     }

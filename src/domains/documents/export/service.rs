@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::repository::{self, ExportRow, NewExport};
 use super::EXPORT_JOB;
+use super::repository::{self, ExportRow, NewExport};
 use crate::access::{Actor, Once, RequestContext, Subject};
 use crate::crypto::signed_url::{LinkClaims, LinkPurpose};
 use crate::crypto::{ColumnId, FacilityKeys, Key32};
@@ -66,7 +66,7 @@ pub async fn start_export(
         .once(once)
         .run(|tx| async move {
             let (ctx, id): (_, RecordExportId) = (tx.ctx(), new_id());
-            if !patients::service::is_open(&tx, patient).await? {
+            if !patients::service::are_open(&tx, &[patient]).await? {
                 let field = &["input", "patientId"];
                 return Err(Stop::refuse(Refusal::PatientNotFound, field, "there is no such patient"));
             }

@@ -20,12 +20,12 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         ChunkId::PREFIX => search::passage::passage(ctx, ChunkId::from_uuid(id))
             .await
             .map(|passage| Node::DocumentPassage(passage.into())),
-        UploadBatchId::PREFIX => {
-            batch::service::batch(ctx, UploadBatchId::from_uuid(id)).await.map(|found| Node::DocumentUploadBatch(found.into()))
-        }
-        RecordExportId::PREFIX => {
-            export::service::export(ctx, RecordExportId::from_uuid(id)).await.map(|found| Node::RecordExport(found.into()))
-        }
+        UploadBatchId::PREFIX => batch::service::batch(ctx, UploadBatchId::from_uuid(id))
+            .await
+            .map(|found| Node::DocumentUploadBatch(found.into())),
+        RecordExportId::PREFIX => export::service::export(ctx, RecordExportId::from_uuid(id))
+            .await
+            .map(|found| Node::RecordExport(found.into())),
         ProposalId::PREFIX => proposals::service::proposal(ctx, ProposalId::from_uuid(id))
             .await
             .map(|found| Node::DocumentProposal(found.into())),

@@ -3,14 +3,16 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::passages::{self, Prepared, Spelled};
 use super::repository::Told;
-use super::{INFECTED, PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, reading, repository, unembedded};
+use super::{
+    INFECTED, PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, reading, repository, unembedded,
+};
 use crate::access::{RequestContext, Subject};
 use crate::antivirus::Verdict;
 use crate::crypto::FacilityKeys;
@@ -182,7 +184,12 @@ async fn open_note(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source
     ctx.finish().await?;
     // PostgreSQL's text knows no NUL; a space keeps every character at its place.
     let text = text.into_revealed().replace('\0', " ");
-    Ok(Some(Source { id, sha256: document.sha256, keys, content: Content::Text(Page { number: None, text, boxes: Vec::new() }) }))
+    Ok(Some(Source {
+        id,
+        sha256: document.sha256,
+        keys,
+        content: Content::Text(Page { number: None, text, boxes: Vec::new() }),
+    }))
 }
 
 /// Text, passages, vectors, terms; then all of it stored at once.

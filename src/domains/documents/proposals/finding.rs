@@ -40,8 +40,19 @@ const KINDS: &[(&str, DocumentKind)] = &[
 ];
 
 const DATE_LABELS: &[&str] = &[
-    "date of service", "service date", "report date", "date of report", "date reported", "collection date",
-    "date collected", "collected", "discharge date", "date of discharge", "date of visit", "visit date", "date",
+    "date of service",
+    "service date",
+    "report date",
+    "date of report",
+    "date reported",
+    "collection date",
+    "date collected",
+    "collected",
+    "discharge date",
+    "date of discharge",
+    "date of visit",
+    "visit date",
+    "date",
 ];
 const NAME_LABELS: &[&str] = &["patient name", "name of patient", "patient", "name"];
 const BIRTH_LABELS: &[&str] = &["date of birth", "birth date", "birthdate", "dob", "d.o.b.", "born"];
@@ -67,7 +78,8 @@ pub(super) struct Person {
 pub(super) fn said(text: &str, today: NaiveDate) -> Said {
     let end = text.char_indices().nth(LOOKED_AT).map_or(text.len(), |(at, _)| at);
     let text = text.get(..end).unwrap_or(text);
-    let lines: Vec<&str> = text.lines().flat_map(|line| line.split('\t')).map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> =
+        text.lines().flat_map(|line| line.split('\t')).map(str::trim).filter(|line| !line.is_empty()).collect();
     let not_future = |date: &NaiveDate| *date <= today;
     Said {
         kind: kind(&lines),
@@ -116,7 +128,10 @@ fn name(value: &str) -> Option<Phi<String>> {
     let value = value.get(..end)?;
     // A label further on in the line is none of the name.
     let value = match value.find(':') {
-        Some(colon) => value.get(..colon).and_then(|before| before.rsplit_once(|c: char| c.is_whitespace() || c == ',')).map(|(name, _)| name)?,
+        Some(colon) => value
+            .get(..colon)
+            .and_then(|before| before.rsplit_once(|c: char| c.is_whitespace() || c == ','))
+            .map(|(name, _)| name)?,
         None => value,
     };
     let turned = match value.split_once(',') {
@@ -139,7 +154,11 @@ const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug"
 /// The date that a value begins with: `2026-03-09`, `3/9/2026` (the month first, as in the United States),
 /// `March 9, 2026` or `9 March 2026`.
 fn date(value: &str) -> Option<NaiveDate> {
-    let words: Vec<&str> = value.split(|c: char| c.is_whitespace() || c == ',' || c == 'T').filter(|word| !word.is_empty()).take(3).collect();
+    let words: Vec<&str> = value
+        .split(|c: char| c.is_whitespace() || c == ',' || c == 'T')
+        .filter(|word| !word.is_empty())
+        .take(3)
+        .collect();
     let first = words.first()?;
     let numbers = |separator: char| -> Option<Vec<u32>> {
         let parts: Option<Vec<u32>> = first.split(separator).map(|part| part.parse().ok()).collect();
@@ -193,7 +212,9 @@ mod tests {
 
     #[test]
     fn dates_are_read_in_the_ways_they_are_written() {
-        for text in ["2026-03-01", "3/1/2026", "03/01/2026 09:15", "March 1, 2026", "1 Mar 2026", "2026-03-01T10:00:00Z"] {
+        for text in
+            ["2026-03-01", "3/1/2026", "03/01/2026 09:15", "March 1, 2026", "1 Mar 2026", "2026-03-01T10:00:00Z"]
+        {
             assert_eq!(date(text), Some(day(2026, 3, 1)), "{text}");
         }
         for text in ["", "soon", "13/45/2026", "0026-01-01", "March", "1/2"] {
@@ -203,7 +224,12 @@ mod tests {
 
     #[test]
     fn what_is_not_said_plainly_is_not_found() {
-        assert_eq!(read("He brought his lab results and a medication list, and we talked about the discharge summary for some time."), Said::default());
+        assert_eq!(
+            read(
+                "He brought his lab results and a medication list, and we talked about the discharge summary for some time."
+            ),
+            Said::default()
+        );
         assert_eq!(read("Birth date: 1984-12-10\nUpdate: 2026-01-01").date, None);
         assert_eq!(read("Date: 2027-01-01").date, None);
         assert_eq!(read("Name: Lithium").person.name, None);

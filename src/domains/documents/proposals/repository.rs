@@ -32,8 +32,6 @@ pub(super) struct ProposalRow {
     pub other_document_id: Option<DocumentId>,
     #[diesel(sql_type = Text)]
     pub state: super::service::DocumentProposalState,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub decided_at: Option<DateTime<Utc>>,
 }
 
 /// A proposal to be stored.
@@ -54,7 +52,7 @@ pub(super) async fn visible(
     ids: &[ProposalId],
 ) -> Result<Vec<ProposalRow>> {
     let kinds: Vec<&str> = sight.kinds.iter().map(|kind| kind.as_str()).collect();
-    Ok(sql("SELECT q.id, q.document_id, q.aspect, q.kind, q.document_date, q.patient_id, q.other_document_id, q.state, q.decided_at \
+    Ok(sql("SELECT q.id, q.document_id, q.aspect, q.kind, q.document_date, q.patient_id, q.other_document_id, q.state \
          FROM document_proposals q JOIN documents d ON d.facility_id = q.facility_id AND d.id = q.document_id \
          WHERE q.facility_id = $1 AND (q.document_id = ANY ($2) OR q.id = ANY ($3)) AND d.kind = ANY ($4) \
          AND (d.note_state IS DISTINCT FROM 'draft' OR d.author_id = $5) AND (q.kind IS NULL OR q.kind = ANY ($4)) \

@@ -9,7 +9,9 @@ mod sweep;
 mod update;
 mod upload;
 
+pub(super) use content::require_clean;
 pub use content::{Download, download_link, open_content};
+pub(super) use links::link_new;
 pub use links::{link_patients, unlink_patient};
 pub use notes::{add_to_note, create_note, finalize_note, update_note};
 pub use read::{
@@ -19,8 +21,6 @@ pub use read::{
 pub use sign::sign_note;
 pub use sweep::sweep_orphans;
 pub use update::{retry_document, update_document};
-pub(super) use content::require_clean;
-pub(super) use links::link_new;
 pub(super) use upload::upload_in_batch;
 pub use upload::{Staged, Uploader, begin_upload, upload_document};
 

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::{EXTRACT_JOB, enqueue};
 use crate::access::{Once, RequestContext, Subject};
+use crate::domains::documents::batch::service as batch;
 use crate::domains::documents::model::{
     DocumentKind, DocumentOrigin, DocumentStatus, NewDocument, Refusal, UploadDocument,
 };
-use crate::domains::documents::batch::service as batch;
 use crate::domains::documents::work::service as work;
 use crate::domains::documents::{policy, repository, sealing, validation};
 use crate::error::{Error, Result, Stop};

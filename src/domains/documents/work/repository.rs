@@ -181,8 +181,10 @@ pub(super) async fn change(
 ) -> Result<bool> {
     if expected_version == 0 {
         // What never waited for a review is as good as looked at.
-        sql("INSERT INTO document_work (facility_id, document_id, review_state, reviewed_at, retention_class, version) \
-             VALUES ($1, $2, 'done', $4, $3, 0) ON CONFLICT DO NOTHING")
+        sql(
+            "INSERT INTO document_work (facility_id, document_id, review_state, reviewed_at, retention_class, version) \
+             VALUES ($1, $2, 'done', $4, $3, 0) ON CONFLICT DO NOTHING",
+        )
         .bind::<SqlUuid, _>(facility)
         .bind::<SqlUuid, _>(document)
         .bind::<Text, _>(fallback)
@@ -232,16 +234,17 @@ pub(super) async fn place(
     by: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), Stop<Refusal>> {
-    let placed = sql("INSERT INTO document_holds (facility_id, id, document_id, reason_ciphertext, placed_by, placed_at) \
+    let placed =
+        sql("INSERT INTO document_holds (facility_id, id, document_id, reason_ciphertext, placed_by, placed_at) \
          VALUES ($1, $2, $3, $4, $5, $6)")
-    .bind::<SqlUuid, _>(facility)
-    .bind::<SqlUuid, _>(id)
-    .bind::<SqlUuid, _>(document)
-    .bind::<Bytea, _>(reason_ciphertext)
-    .bind::<SqlUuid, _>(by)
-    .bind::<Timestamptz, _>(now)
-    .execute(&mut db)
-    .await;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(id)
+        .bind::<SqlUuid, _>(document)
+        .bind::<Bytea, _>(reason_ciphertext)
+        .bind::<SqlUuid, _>(by)
+        .bind::<Timestamptz, _>(now)
+        .execute(&mut db)
+        .await;
     match placed {
         Ok(_) => Ok(()),
         Err(error) if violated_constraint(&error) == Some("document_holds_facility_id_document_id_key") => {
@@ -304,11 +307,12 @@ pub(super) async fn patients_of(
         #[diesel(sql_type = SqlUuid)]
         id: PatientId,
     }
-    let rows: Vec<About> = sql("SELECT patient_id AS id FROM document_patients WHERE facility_id = $1 AND document_id = $2")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(document)
-        .load(&mut db)
-        .await?;
+    let rows: Vec<About> =
+        sql("SELECT patient_id AS id FROM document_patients WHERE facility_id = $1 AND document_id = $2")
+            .bind::<SqlUuid, _>(facility)
+            .bind::<SqlUuid, _>(document)
+            .load(&mut db)
+            .await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
@@ -333,9 +337,10 @@ pub(super) async fn any_hold(mut db: &AsyncPgConnection, facility: FacilityId) -
         #[diesel(sql_type = Bool)]
         any: bool,
     }
-    let row: Any = sql("SELECT EXISTS (SELECT FROM document_holds WHERE facility_id = $1 AND released_at IS NULL) AS any")
-        .bind::<SqlUuid, _>(facility)
-        .get_result(&mut db)
-        .await?;
+    let row: Any =
+        sql("SELECT EXISTS (SELECT FROM document_holds WHERE facility_id = $1 AND released_at IS NULL) AS any")
+            .bind::<SqlUuid, _>(facility)
+            .get_result(&mut db)
+            .await?;
     Ok(row.any)
 }

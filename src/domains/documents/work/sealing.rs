@@ -25,7 +25,11 @@ pub(super) fn open_hold(keys: &FacilityKeys, row: HoldRow) -> Result<Hold> {
         reason: keys.fields.decrypt_text(REASON, row.id, &row.reason_ciphertext)?,
         placed_by: row.placed_by,
         placed_at: row.placed_at,
-        release_reason: keys.fields.decrypt_text_opt(RELEASE_REASON, row.id, row.release_reason_ciphertext.as_deref())?,
+        release_reason: keys.fields.decrypt_text_opt(
+            RELEASE_REASON,
+            row.id,
+            row.release_reason_ciphertext.as_deref(),
+        )?,
         released_by: row.released_by,
         released_at: row.released_at,
     })

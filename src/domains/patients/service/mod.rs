@@ -25,7 +25,7 @@ pub use care_team::{
 pub use contacts::{add_contact, contact, contacts_of, remove_contact, update_contact};
 pub use coverages::{add_coverage, coverage, coverages_of, end_coverage, update_coverage};
 pub use icd10::search_icd10;
-pub use read::{TitlePage, count_patients, is_open, list_patients, patient, patients_by_ids, title_page};
+pub use read::{TitlePage, are_open, count_patients, list_patients, patient, patients_by_ids, title_page};
 pub use register::{possible_duplicates, register_patient};
 pub use search::{SearchPage, search_patients, whom};
 pub use update::update_patient;

@@ -1,5 +1,7 @@
 //! Looking patients up and listing them.
 
+use std::collections::BTreeSet;
+
 use crate::access::{RequestContext, Tx};
 use crate::domains::patients::model::{Patient, PatientStatus};
 use crate::domains::patients::{policy, repository, sealing};
@@ -54,12 +56,14 @@ pub async fn title_page(ctx: &RequestContext, id: PatientId) -> Result<TitlePage
     })
 }
 
-/// Whether there is such a patient, and the chart is open to whoever writes.
+/// Whether there are all of these patients, and the charts are open to whoever writes.
 ///
 /// # Errors
 /// A fault.
-pub async fn is_open(tx: &Tx, id: PatientId) -> Result<bool> {
-    Ok(repository::patients::find_by_id(tx.db()?, tx.ctx().facility(), id).await?.is_some())
+pub async fn are_open(tx: &Tx, ids: &[PatientId]) -> Result<bool> {
+    let wanted: BTreeSet<PatientId> = ids.iter().copied().collect();
+    let found = repository::patients::find_by_ids(tx.db()?, tx.ctx().facility(), ids).await?;
+    Ok(found.len() == wanted.len())
 }
 
 /// A page of the facility's patients, last registered first.

@@ -8,7 +8,8 @@ use crate::harness::{Answer, Client, TestApp};
 
 const MANY: &str = "mutation($input: DocumentUploadManyInput!) { documentUploadMany(input: $input) {
     batch { id files { fileName refusal document { id status } } } userErrors { code field } } }";
-const BATCH: &str = "query($id: ID!) { documentUploadBatch(id: $id) { files { fileName refusal document { status } } } }";
+const BATCH: &str =
+    "query($id: ID!) { documentUploadBatch(id: $id) { files { fileName refusal document { status } } } }";
 
 /// Sends files under one mutation.
 async fn send(client: &Client, mut input: Value, files: &[(&str, &[u8])]) -> Answer {
@@ -20,7 +21,9 @@ async fn send(client: &Client, mut input: Value, files: &[(&str, &[u8])]) -> Ans
     let mut body = Vec::new();
     let mut part = |name: &str, file: Option<&str>, content: &[u8]| {
         let file = file.map_or_else(String::new, |file| format!("; filename=\"{file}\""));
-        body.extend_from_slice(format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").as_bytes());
+        body.extend_from_slice(
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").as_bytes(),
+        );
         body.extend_from_slice(content);
         body.extend_from_slice(b"\r\n");
     };
@@ -39,12 +42,24 @@ async fn send(client: &Client, mut input: Value, files: &[(&str, &[u8])]) -> Ans
 async fn each_file_has_its_own_result_and_the_batch_can_be_asked_for() {
     let app = super::search::start().await;
     let nurse = app.member(&[Role::Nurse]).await;
-    let files: [(&str, &[u8]); 3] = [("one.txt", b"First words."), ("empty.txt", b""), ("folder/two.txt", b"Second words.")];
+    let files: [(&str, &[u8]); 3] =
+        [("one.txt", b"First words."), ("empty.txt", b""), ("folder/two.txt", b"Second words.")];
     let sent = send(&nurse, json!({ "kind": "LAB_RESULT" }), &files).await.ok()["documentUploadMany"].take();
     assert_eq!(sent["userErrors"], json!([]));
-    let results: Vec<_> = sent["batch"]["files"].as_array().unwrap().iter()
-        .map(|file| (file["fileName"].as_str().unwrap(), file["refusal"].clone(), file["document"]["status"].clone())).collect();
-    assert_eq!(results, [("one.txt", Value::Null, json!("UPLOADED")), ("empty.txt", json!("EMPTY_FILE"), Value::Null), ("two.txt", Value::Null, json!("UPLOADED"))]);
+    let results: Vec<_> = sent["batch"]["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| (file["fileName"].as_str().unwrap(), file["refusal"].clone(), file["document"]["status"].clone()))
+        .collect();
+    assert_eq!(
+        results,
+        [
+            ("one.txt", Value::Null, json!("UPLOADED")),
+            ("empty.txt", json!("EMPTY_FILE"), Value::Null),
+            ("two.txt", Value::Null, json!("UPLOADED"))
+        ]
+    );
     app.work().await;
     let asked = nurse.run(BATCH, json!({ "id": sent["batch"]["id"] })).await.ok();
     assert_eq!(asked["documentUploadBatch"]["files"][2]["document"]["status"], "READY");
@@ -52,7 +67,10 @@ async fn each_file_has_its_own_result_and_the_batch_can_be_asked_for() {
     assert_eq!(stored_files(&app).len(), 2);
     // Whoever did not send it knows nothing of it.
     let colleague = app.member(&[Role::Nurse]).await;
-    assert_eq!(colleague.run(BATCH, json!({ "id": sent["batch"]["id"] })).await.ok()["documentUploadBatch"], Value::Null);
+    assert_eq!(
+        colleague.run(BATCH, json!({ "id": sent["batch"]["id"] })).await.ok()["documentUploadBatch"],
+        Value::Null
+    );
 }
 
 #[tokio::test]
@@ -75,7 +93,10 @@ async fn a_batch_that_cannot_be_is_refused_as_a_whole() {
     let clerk = app.member(&[Role::FrontDesk]).await;
     let files: [(&str, &[u8]); 1] = [("one.txt", b"First.")];
     let future = send(&nurse, json!({ "kind": "LAB_RESULT", "documentDate": "2199-01-01" }), &files).await.ok();
-    assert_eq!(future["documentUploadMany"]["userErrors"], json!([{ "code": "INVALID", "field": ["input", "documentDate"] }]));
+    assert_eq!(
+        future["documentUploadMany"]["userErrors"],
+        json!([{ "code": "INVALID", "field": ["input", "documentDate"] }])
+    );
     let nothing = send(&nurse, json!({ "kind": "LAB_RESULT" }), &[]).await.ok();
     assert_eq!(nothing["documentUploadMany"]["userErrors"][0]["field"], json!(["input", "files"]));
     assert_eq!(send(&clerk, json!({ "kind": "LAB_RESULT" }), &files).await.code(), "FORBIDDEN");
@@ -83,7 +104,10 @@ async fn a_batch_that_cannot_be_is_refused_as_a_whole() {
     let patient = app.member(&[Role::Patient]).await;
     assert_eq!(send(&patient, json!({ "kind": "OTHER" }), &files).await.code(), "FORBIDDEN");
     settled(&app).await;
-    assert_eq!((count(&app, "documents").await, count(&app, "upload_batches").await, stored_files(&app).len()), ("0".to_owned(), "0".to_owned(), 0));
+    assert_eq!(
+        (count(&app, "documents").await, count(&app, "upload_batches").await, stored_files(&app).len()),
+        ("0".to_owned(), "0".to_owned(), 0)
+    );
 }
 
 #[tokio::test]
@@ -94,7 +118,9 @@ async fn a_batch_about_a_patient_of_another_facility_keeps_nothing() {
     let patient = super::register(&app, "Ada").await;
     let files: [(&str, &[u8]); 1] = [("one.txt", b"First.")];
     let sent = send(&theirs, json!({ "kind": "LAB_RESULT", "patientIds": [patient] }), &files).await.ok();
-    assert_eq!(sent["documentUploadMany"]["batch"]["files"][0]["refusal"], "PATIENT_NOT_FOUND");
+    let refused = json!([{ "code": "PATIENT_NOT_FOUND", "field": ["input", "patientIds"] }]);
+    assert_eq!(sent["documentUploadMany"]["userErrors"], refused);
+    assert_eq!(count(&app, "upload_batches").await, "0");
     let ours = send(&nurse, json!({ "kind": "LAB_RESULT", "patientIds": [patient] }), &files).await.ok();
     assert_eq!(ours["documentUploadMany"]["batch"]["files"][0]["refusal"], Value::Null);
     assert_eq!(count(&app, "documents").await, "1");

@@ -1,8 +1,8 @@
 //! Documents, through the API.
 
 mod access;
-mod batch;
 mod ask;
+mod batch;
 mod download;
 mod export;
 mod intake;

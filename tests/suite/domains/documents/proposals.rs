@@ -19,7 +19,9 @@ async fn document(client: &Client, id: &str) -> Value {
 
 async fn decide(client: &Client, what: &str, input: Value) -> crate::harness::Answer {
     let kind = format!("{}{}Input", what[..1].to_uppercase(), &what[1..]);
-    let mutation = format!("mutation($input: {kind}!) {{ {what}(input: $input) {{ document {{ version }} userErrors {{ code }} }} }}");
+    let mutation = format!(
+        "mutation($input: {kind}!) {{ {what}(input: $input) {{ document {{ version }} userErrors {{ code }} }} }}"
+    );
     client.run(&mutation, json!({ "input": input })).await
 }
 
@@ -41,7 +43,10 @@ async fn kind_day_and_patient_are_proposed_and_nothing_is_applied_unasked() {
     register(&app, "Grace").await;
     let id = letter(&app, &nurse).await;
     let read = document(&nurse, &id).await;
-    assert_eq!((&read["kind"], &read["documentDate"], &read["patients"]), (&json!("MEDICAL_RECORD"), &json!("2026-03-09"), &json!([])));
+    assert_eq!(
+        (&read["kind"], &read["documentDate"], &read["patients"]),
+        (&json!("MEDICAL_RECORD"), &json!("2026-03-09"), &json!([]))
+    );
     assert_eq!(of(&read, "KIND")[0]["kind"], "DISCHARGE_SUMMARY");
     assert_eq!(of(&read, "DOCUMENT_DATE")[0]["documentDate"], "2026-03-01");
     assert_eq!(of(&read, "PATIENT").iter().map(|found| &found["patient"]["id"]).collect::<Vec<_>>(), [&json!(patient)]);
@@ -54,10 +59,16 @@ async fn kind_day_and_patient_are_proposed_and_nothing_is_applied_unasked() {
         version = done["documentProposalAccept"]["document"]["version"].as_i64().unwrap();
     }
     let changed = document(&nurse, &id).await;
-    assert_eq!((&changed["kind"], &changed["documentDate"], &changed["patients"][0]["id"]), (&json!("DISCHARGE_SUMMARY"), &json!("2026-03-01"), &json!(patient)));
+    assert_eq!(
+        (&changed["kind"], &changed["documentDate"], &changed["patients"][0]["id"]),
+        (&json!("DISCHARGE_SUMMARY"), &json!("2026-03-01"), &json!(patient))
+    );
     assert!(changed["proposals"].as_array().unwrap().iter().all(|proposal| proposal["state"] == "ACCEPTED"));
     let again = json!({ "id": of(&read, "KIND")[0]["id"], "expectedVersion": version });
-    assert_eq!(decide(&nurse, "documentProposalAccept", again).await.ok()["documentProposalAccept"]["userErrors"][0]["code"], "DECIDED");
+    assert_eq!(
+        decide(&nurse, "documentProposalAccept", again).await.ok()["documentProposalAccept"]["userErrors"][0]["code"],
+        "DECIDED"
+    );
 }
 
 #[tokio::test]
@@ -71,7 +82,10 @@ async fn what_was_dismissed_stays_so_and_a_stale_version_changes_nothing() {
     assert_eq!(stale["documentProposalAccept"]["userErrors"][0]["code"], "STALE_VERSION");
     decide(&nurse, "documentProposalDismiss", json!({ "id": kind })).await.ok();
     let now = document(&nurse, &id).await;
-    assert_eq!((&of(&now, "KIND")[0]["state"], &of(&now, "DOCUMENT_DATE")[0]["state"]), (&json!("DISMISSED"), &json!("OPEN")));
+    assert_eq!(
+        (&of(&now, "KIND")[0]["state"], &of(&now, "DOCUMENT_DATE")[0]["state"]),
+        (&json!("DISMISSED"), &json!("OPEN"))
+    );
     assert_eq!((&now["kind"], &now["documentDate"]), (&json!("MEDICAL_RECORD"), &json!("2026-03-09")));
 }
 
@@ -81,8 +95,14 @@ async fn the_same_file_and_nearly_the_same_are_proposed_as_duplicates() {
     let nurse = app.member(&[Role::Nurse]).await;
     let first = letter(&app, &nurse).await;
     let second = letter(&app, &nurse).await;
-    let nearly = upload_text(&nurse, json!({ "kind": "MEDICAL_RECORD" }), &LETTER.replace("two weeks", "two weeks' time")).await;
-    upload_text(&nurse, json!({ "kind": "MEDICAL_RECORD" }), "Insurance card of somebody else, front and back, valid through June.").await;
+    let nearly =
+        upload_text(&nurse, json!({ "kind": "MEDICAL_RECORD" }), &LETTER.replace("two weeks", "two weeks' time")).await;
+    upload_text(
+        &nurse,
+        json!({ "kind": "MEDICAL_RECORD" }),
+        "Insurance card of somebody else, front and back, valid through June.",
+    )
+    .await;
     app.work().await;
     let same = document(&nurse, &second).await;
     assert_eq!(of(&same, "DUPLICATE")[0]["otherDocument"]["id"], first);

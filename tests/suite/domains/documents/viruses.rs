@@ -73,7 +73,10 @@ async fn fetch(client: &Client, url: &str) -> u16 {
 }
 
 async fn status(app: &TestApp) -> String {
-    app.db_value("SELECT status || ' ' || coalesce(failure_code, '-') || ' ' || (scanned_at IS NOT NULL) FROM documents").await
+    app.db_value(
+        "SELECT status || ' ' || coalesce(failure_code, '-') || ' ' || (scanned_at IS NOT NULL) FROM documents",
+    )
+    .await
 }
 
 #[tokio::test]
