@@ -17,30 +17,86 @@ pub struct Client {
     token: String,
 }
 
+/// What the server answered.
+pub struct Answer {
+    pub data: Value,
+    pub took: Duration,
+    pub bytes: usize,
+}
+
+/// A request that is made again and again.
+pub struct Prepared {
+    client: Client,
+    body: String,
+}
+
 impl Client {
     /// The physician in a facility. The token lives some minutes: make one for each measurement.
     ///
     /// # Errors
     /// When there is no token to be had.
     pub fn of(bed: &Bed, base: &str, facility: FacilityId) -> Result<Self> {
-        let bearer = Bearer { user: bed.population.user, session: bed.population.session, facility };
-        let token = bed.app.tokens.issue(bearer, bed.app.clock.now())?;
-        Ok(Self { http: reqwest::Client::new(), url: format!("{base}/graphql"), token })
+        Self::on(Self::connection(), bed, base, facility)
     }
 
-    /// Runs an operation; gives its data and how long it took.
+    /// The same over a connection that is there.
+    ///
+    /// # Errors
+    /// When there is no token to be had.
+    pub fn on(http: reqwest::Client, bed: &Bed, base: &str, facility: FacilityId) -> Result<Self> {
+        let bearer = Bearer { user: bed.population.user, session: bed.population.session, facility };
+        let token = bed.app.tokens.issue(bearer, bed.app.clock.now())?;
+        Ok(Self { http, url: format!("{base}/graphql"), token })
+    }
+
+    /// One connection, as long as nothing is asked at once.
+    pub fn connection() -> reqwest::Client {
+        reqwest::Client::new()
+    }
+
+    /// Runs an operation.
     ///
     /// # Errors
     /// When it is not answered, or answered with an error.
-    pub async fn run(&self, operation: &str, variables: &Value) -> Result<(Value, Duration)> {
+    pub async fn run(&self, operation: &str, variables: &Value) -> Result<Answer> {
         let begun = Instant::now();
-        let request = self.http.post(&self.url).bearer_auth(&self.token);
-        let request = request.json(&json!({ "query": operation, "variables": variables }));
-        let answer: Value = request.send().await?.json().await?;
+        let body = self.prepared(operation, variables).ask().await?;
         let took = begun.elapsed();
+        let answer: Value = serde_json::from_slice(&body)?;
         if let Some(errors) = answer.get("errors") {
             return Err(format!("the server answers {errors}").into());
         }
-        Ok((answer["data"].clone(), took))
+        let refused = answer["data"].as_object().into_iter().flat_map(|fields| fields.values());
+        if let Some(errors) = refused.filter_map(|field| field["userErrors"].as_array()).find(|all| !all.is_empty()) {
+            return Err(format!("the server refuses {errors:?}").into());
+        }
+        Ok(Answer { data: answer["data"].clone(), took, bytes: body.len() })
+    }
+
+    /// A request that is made again and again.
+    pub fn prepared(&self, operation: &str, variables: &Value) -> Prepared {
+        let body = json!({ "query": operation, "variables": variables }).to_string();
+        Prepared { client: self.clone(), body }
+    }
+}
+
+impl Prepared {
+    async fn ask(&self) -> Result<Vec<u8>> {
+        let request = self.client.http.post(&self.client.url).bearer_auth(&self.client.token);
+        let request = request.header("content-type", "application/json").body(self.body.clone());
+        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+    }
+
+    /// Makes it; says how long it took.
+    ///
+    /// # Errors
+    /// When it is not answered, or answered with an error.
+    pub async fn send(&self) -> Result<Duration> {
+        let begun = Instant::now();
+        let body = self.ask().await?;
+        if body.windows(9).any(|window| window == b"\"errors\":") {
+            return Err(format!("the server answers {}", String::from_utf8_lossy(&body)).into());
+        }
+        Ok(begun.elapsed())
     }
 }

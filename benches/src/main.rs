@@ -5,6 +5,8 @@
 mod accounting;
 mod bed;
 mod client;
+mod load;
+mod peer;
 mod pgbench;
 mod population;
 mod search;
@@ -16,6 +18,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use load::Plan;
+use population::Sizes;
 
 /// Whatever goes wrong ends the run: a benchmark has no user to be kind to.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -45,6 +50,21 @@ enum Bench {
         #[arg(long)]
         keep: Option<PathBuf>,
     },
+    /// What the API costs beside pgbench with the same SQL.
+    Load {
+        /// How much of the whole population: 200 facilities with 200,000 patients, 600,000 visits and 100,000 passages.
+        #[arg(long, default_value_t = 1.0)]
+        scale: f64,
+        /// Connections at once.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+        connections: Vec<usize>,
+        /// Seconds of each round.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+        /// Keep the database in this folder, and use it again for the same sizes.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
 }
 
 /// What the server under test and the embedded PostgreSQL start of themselves.
@@ -54,14 +74,36 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|first| OF_THE_SERVER.contains(&first.as_str())) {
         return anamnesis::cli::main();
     }
-    let Bench::Search { passages, facilities, queries, keep } = Cli::parse().bench;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    match runtime.block_on(search::run(passages, facilities, queries, keep)) {
+    let mut arguments = std::env::args().skip(1);
+    let outcome = if arguments.next().is_some_and(|first| first == peer::STATIC) {
+        runtime.block_on(peer::serve(&arguments.next().unwrap_or_default()))
+    } else {
+        runtime.block_on(run(Cli::parse().bench))
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error.as_ref()),
+    }
+}
+
+async fn run(bench: Bench) -> Result<()> {
+    match bench {
+        Bench::Search { passages, facilities, queries, keep } => search::run(passages, facilities, queries, keep).await,
+        Bench::Load { scale, connections, seconds, keep } => {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "sizes")]
+            let share = |whole: usize| (whole as f64 * scale) as usize;
+            let sizes = Sizes {
+                facilities: 200,
+                patients: share(200_000),
+                visits: share(600_000),
+                passages: share(100_000),
+            };
+            load::run(Plan { sizes, connections, seconds, keep }).await
+        }
     }
 }
 

@@ -140,7 +140,7 @@ async fn compare(
         let _ = tap.take();
         let (mut hits, mut recordings) = (0.0, Vec::with_capacity(asked.len()));
         for query in asked {
-            let (found, _) = heard.run(SEARCH, &variables(query, mode)).await?;
+            let found = heard.run(SEARCH, &variables(query, mode)).await?.data;
             recordings.push(tap.take());
             hits += recall_of(place, query, &found);
         }
@@ -155,7 +155,7 @@ async fn compare(
     }
     for _ in 0..ROUNDS {
         for query in asked.iter().chain(asked) {
-            own.push(client.run(SEARCH, &variables(query, mode)).await?.1);
+            own.push(client.run(SEARCH, &variables(query, mode)).await?.took);
         }
         let run = pgbench::run(bed, &scripts, 1, SECONDS).await?;
         limit.push((run.p50, run.p99));

@@ -16,7 +16,6 @@ const CHUNK_BYTES: usize = 1 << 18;
 
 /// A value of a row.
 pub enum Value<'a> {
-    Null,
     Bool(bool),
     Int(i64),
     Uuid(Uuid),
@@ -68,7 +67,6 @@ impl Copy {
 
 fn write(text: &mut String, value: &Value<'_>) -> std::fmt::Result {
     match value {
-        Value::Null => text.write_str("\\N"),
         Value::Bool(value) => text.write_str(if *value { "t" } else { "f" }),
         Value::Int(value) => write!(text, "{value}"),
         Value::Uuid(value) => write!(text, "{value}"),

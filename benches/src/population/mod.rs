@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::Result;
 use crate::bed::connect;
 pub use corpus::{Corpus, embed};
+pub use people::{EMAIL as PEOPLE_EMAIL, PASSWORD as PEOPLE_PASSWORD};
 
 /// Changes with the form of the population: a kept one of another form is not used.
 const FORM: u32 = 1;
