@@ -409,7 +409,6 @@ impl FromStr for OcrLanguages {
 
 /// A program of the search path.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())

@@ -205,10 +205,7 @@ fn show_object(object: &Map<String, Value>) -> String {
     if has("display") {
         return part("display");
     }
-    if has("value") && !has("code") {
-        return joined([part("comparator"), part("value"), part("unit")].into_iter(), " ");
-    }
-    if has("value") && has("unit") {
+    if has("value") && (has("unit") || !has("code")) {
         return joined([part("comparator"), part("value"), part("unit")].into_iter(), " ");
     }
     if has("reference") {

@@ -56,7 +56,7 @@ pub(super) fn cut_network(and_exec: bool) -> Cut {
     let rules = FORBIDDEN.iter().chain(exec).map(|call| (*call, Vec::new())).collect();
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let program = SeccompFilter::new(rules, SeccompAction::Allow, denied, architecture)
-        .and_then(|filter| BpfProgram::try_from(filter));
+        .and_then(BpfProgram::try_from);
     match program.map(|program| apply_filter_all_threads(&program)) {
         Ok(Ok(())) => Cut::Done,
         _ => Cut::NotPermitted,

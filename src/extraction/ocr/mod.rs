@@ -11,7 +11,7 @@
 mod child;
 mod tsv;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -142,7 +142,7 @@ impl Recognizer {
     }
 
     /// One page of a PDF as a picture.
-    async fn draw(&self, pdftoppm: &PathBuf, content: &[u8], number: u32) -> Result<Vec<u8>, ExtractionError> {
+    async fn draw(&self, pdftoppm: &Path, content: &[u8], number: u32) -> Result<Vec<u8>, ExtractionError> {
         let (page, pixels) = (number.to_string(), DRAWN_PIXELS.to_string());
         let arguments = ["-q", "-gray", "-singlefile", "-f", &page, "-l", &page, "-scale-to", &pixels, "-"];
         self.run(pdftoppm, &arguments, content, PICTURE_BYTES).await
@@ -167,7 +167,7 @@ impl Recognizer {
     /// Runs a tool in a child that has limited itself.
     async fn run(
         &self,
-        tool: &PathBuf,
+        tool: &Path,
         arguments: &[&str],
         content: &[u8],
         most: usize,
