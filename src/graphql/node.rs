@@ -7,8 +7,11 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::loaders::{LoadError, load_one};
 use super::request::request;
 use crate::domains::compliance::graphql::AuditEntry;
+use crate::domains::documents::batch::graphql::DocumentUploadBatch;
+use crate::domains::documents::export::graphql::RecordExport;
 use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
+use crate::domains::documents::proposals::graphql::DocumentProposal;
 use crate::domains::documents::search::graphql::DocumentPassage;
 use crate::domains::documents::search::saved::DocumentSavedSearch;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
@@ -43,6 +46,9 @@ pub enum Node {
     Document(Document),
     DocumentPassage(DocumentPassage),
     DocumentSignature(DocumentSignature),
+    DocumentUploadBatch(DocumentUploadBatch),
+    RecordExport(RecordExport),
+    DocumentProposal(DocumentProposal),
     DocumentSavedSearch(DocumentSavedSearch),
     AuditEntry(AuditEntry),
     Job(Job),

@@ -9,12 +9,15 @@
 //! Knows nothing of visits, claims or messages. How text gets out of a file is
 //! told in `processing`, how it is found in `search`; the rest only queues a document for them.
 
+pub mod batch;
+pub mod export;
 pub mod graphql;
 pub mod lexemes;
 pub mod loaders;
 pub mod model;
 pub mod policy;
 pub mod processing;
+pub mod proposals;
 mod repository;
 mod sealing;
 pub mod search;
@@ -23,3 +26,4 @@ mod signing;
 #[cfg(test)]
 mod tests;
 mod validation;
+pub mod work;

@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use crate::access::RequestContext;
-use crate::domains::documents::{search, service};
+use crate::domains::documents::{batch, export, proposals, search, service};
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{ChunkId, SavedSearchId, SignatureId, TypedId as _};
+use crate::ids::{ChunkId, ProposalId, RecordExportId, SavedSearchId, SignatureId, TypedId as _, UploadBatchId};
 
 /// The object with an id of this kind; `None` when the kind is of another domain. Documents are loaded in batches.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
@@ -20,6 +20,15 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         ChunkId::PREFIX => search::passage::passage(ctx, ChunkId::from_uuid(id))
             .await
             .map(|passage| Node::DocumentPassage(passage.into())),
+        UploadBatchId::PREFIX => batch::service::batch(ctx, UploadBatchId::from_uuid(id))
+            .await
+            .map(|found| Node::DocumentUploadBatch(found.into())),
+        RecordExportId::PREFIX => export::service::export(ctx, RecordExportId::from_uuid(id))
+            .await
+            .map(|found| Node::RecordExport(found.into())),
+        ProposalId::PREFIX => proposals::service::proposal(ctx, ProposalId::from_uuid(id))
+            .await
+            .map(|found| Node::DocumentProposal(found.into())),
         _ => return None,
     })
 }

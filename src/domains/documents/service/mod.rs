@@ -9,7 +9,9 @@ mod sweep;
 mod update;
 mod upload;
 
+pub(super) use content::require_clean;
 pub use content::{Download, download_link, open_content};
+pub(super) use links::link_new;
 pub use links::{link_patients, unlink_patient};
 pub use notes::{add_to_note, create_note, finalize_note, update_note};
 pub use read::{
@@ -19,6 +21,7 @@ pub use read::{
 pub use sign::sign_note;
 pub use sweep::sweep_orphans;
 pub use update::{retry_document, update_document};
+pub(super) use upload::upload_in_batch;
 pub use upload::{Staged, Uploader, begin_upload, upload_document};
 
 use super::model::{DocumentRow, NoteState, Refusal};
@@ -40,7 +43,7 @@ pub(super) fn sight(ctx: &RequestContext, door: &impl Door) -> Sight {
 }
 
 /// A document about to be changed: there, to be seen, and not signed.
-async fn changeable(tx: &Tx, id: DocumentId) -> Result<DocumentRow, Stop<Refusal>> {
+pub(super) async fn changeable(tx: &Tx, id: DocumentId) -> Result<DocumentRow, Stop<Refusal>> {
     let row = repository::find_by_id(tx.db()?, sight(tx.ctx(), tx), id).await?.ok_or(Error::NotFound)?;
     match row.note_state {
         Some(NoteState::Signed) => Err(signed()),
@@ -58,7 +61,7 @@ fn not_author() -> Stop<Refusal> {
 }
 
 /// What an update that touched no row means, once the document is known to be there.
-fn stale() -> Stop<Refusal> {
+pub(super) fn stale() -> Stop<Refusal> {
     Stop::refuse(Refusal::StaleVersion, &["input", "expectedVersion"], "the document changed since it was read")
 }
 

@@ -126,6 +126,10 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("documents", "file_key"),
     tenant!("documents", "body"),
     tenant!("document_chunks", "text"),
+    tenant!("document_holds", "reason"),
+    tenant!("document_holds", "release_reason"),
+    tenant!("upload_batch_files", "file_name"),
+    tenant!("record_exports", "file_key"),
     tenant!("saved_searches", "name"),
     tenant!("saved_searches", "search"),
 ];

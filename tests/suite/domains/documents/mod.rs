@@ -2,12 +2,16 @@
 
 mod access;
 mod ask;
+mod batch;
 mod download;
+mod export;
+mod intake;
 mod interrupted;
 mod lists;
 mod models;
 mod notes;
 mod processing;
+mod proposals;
 mod rerank;
 mod saved_searches;
 pub mod search;
@@ -15,7 +19,9 @@ mod search_plan;
 mod search_set;
 mod search_words;
 mod upload;
+mod viruses;
 pub mod wire;
+mod work;
 
 use anamnesis::access::Role;
 use anamnesis::ids::{PatientId, TypedId as _};
