@@ -1,13 +1,15 @@
 //! What the process shares: settings, clock, database, keys. Built once by the command line or a test.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use crate::access::AccessTokens;
+use crate::antivirus::Scanner;
 use crate::clock::Clock;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, find_program};
 use crate::crypto::blind_index::IndexKey;
 use crate::crypto::signed_url::LinkKey;
 use crate::crypto::{FacilityKeys, KeyStore, Keyring, keyring};
@@ -16,7 +18,7 @@ use crate::domains::documents::processing;
 use crate::domains::identity::Passwords;
 use crate::embedding::{EmbeddingError, Models};
 use crate::error::{Error, Result};
-use crate::extraction::{Extractor, Limits};
+use crate::extraction::{Extractor, Limits, OcrLimits, Recognizer};
 use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
 use crate::jobs::Jobs;
@@ -44,6 +46,10 @@ pub struct App {
     pub models: Models,
     /// Files to text.
     pub extractor: Extractor,
+    /// Text in pictures; `None` where tesseract is not installed.
+    pub recognizer: Option<Recognizer>,
+    /// Viruses; `None` where no scanner is configured.
+    pub scanner: Option<Scanner>,
     /// Puts passages in order, where one is configured.
     pub reranker: Option<Arc<dyn Reranker>>,
     /// Words answers, where one is configured.
@@ -72,10 +78,30 @@ impl Engines {
             models: Models::of(config).map_err(|error: EmbeddingError| Error::internal(error))?,
             extractor: Extractor {
                 program: std::env::current_exe().map_err(Error::internal)?,
-                limits: Limits::default(),
+                limits: Limits {
+                    memory_bytes: config.extraction_memory_mib.saturating_mul(1024 * 1024),
+                    wall: Duration::from_secs(config.extraction_seconds),
+                    ..Limits::default()
+                },
             },
         })
     }
+}
+
+/// What reads pictures, where the program it needs is there.
+#[must_use]
+pub fn recognizer(config: &Config, extractor: &Extractor) -> Option<Recognizer> {
+    let found = |set: &Option<PathBuf>, name| match set {
+        Some(program) => Some(program.clone()).filter(|program| program.is_file()),
+        None => find_program(name),
+    };
+    Some(Recognizer {
+        program: extractor.program.clone(),
+        tesseract: found(&config.tesseract, "tesseract")?,
+        pdftoppm: found(&config.pdftoppm, "pdftoppm"),
+        languages: config.ocr_languages.0.clone(),
+        limits: OcrLimits::default(),
+    })
 }
 
 impl App {
@@ -115,6 +141,8 @@ impl App {
             links: keyring.link_key()?,
             storage: Storage::open(&config)?,
             models: engines.models,
+            recognizer: recognizer(&config, &engines.extractor),
+            scanner: config.clamd_url.clone().map(Scanner::new),
             extractor: engines.extractor,
             reranker: reranker.map(|reranker| Arc::new(reranker) as Arc<dyn Reranker>),
             language_model: language_model.map(|model| Arc::new(model) as Arc<dyn LanguageModel>),

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use lettre::message::Mailbox;
 
+use crate::antivirus::ScannerAddress;
 use crate::db::embedded;
 use crate::provision::CacheDir;
 
@@ -212,6 +213,8 @@ settings! {
         extraction_memory_mib: u64 = "ANAMNESIS_EXTRACTION_MEMORY_MIB", "512";
         /// Seconds one text extraction may take.
         extraction_seconds: u64 = "ANAMNESIS_EXTRACTION_SECONDS", "30";
+        /// Languages that text in pictures and scans is read in, as tesseract names them; its data for each must be installed.
+        ocr_languages: OcrLanguages = "ANAMNESIS_OCR_LANGUAGES", "eng";
         /// Who mail comes from.
         mail_from: Mailbox = "ANAMNESIS_MAIL_FROM", "Anamnesis <no-reply@localhost>";
     }
@@ -236,6 +239,12 @@ settings! {
         embedding_dimensions: usize = "ANAMNESIS_EMBEDDING_DIMENSIONS";
         /// Its API key.
         embedding_api_key: Secret = "ANAMNESIS_EMBEDDING_API_KEY";
+        /// The program `tesseract`, which reads text in pictures and scans; by default where the search path has it.
+        tesseract: PathBuf = "ANAMNESIS_TESSERACT";
+        /// The program `pdftoppm`, which draws pages of scanned PDFs; by default where the search path has it.
+        pdftoppm: PathBuf = "ANAMNESIS_PDFTOPPM";
+        /// Virus scanner (clamd): `tcp://host:3310` or `unix:///run/clamav/clamd.ctl`. With it no file is read or served before it was scanned.
+        clamd_url: ScannerAddress = "ANAMNESIS_CLAMD_URL";
         /// Base URL of an OpenAI-compatible endpoint for chat, such as `https://api.example.org/v1`: it words answers from passages, which are sent without what identifies a person as far as that can be told. Without it, questions are answered with the passages alone.
         chat_url: String = "ANAMNESIS_CHAT_URL";
         /// Name of the model at that endpoint.
@@ -383,6 +392,26 @@ impl Config {
             "must name origins in production, not *",
         );
     }
+}
+
+/// Languages of recognition, `eng` or `eng+spa`: a closed alphabet, since they go onto a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OcrLanguages(pub String);
+
+impl FromStr for OcrLanguages {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if text.split('+').all(known) { Ok(Self(text.to_owned())) } else { Err("must be names like eng, or eng+spa") }
+    }
+}
+
+/// A program of the search path.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 /// Where this user's files belong.

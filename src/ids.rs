@@ -179,6 +179,12 @@ typed_ids! {
     ChunkId("chk") for "DocumentPassage";
     /// A signature on a document.
     SignatureId("sig") for "DocumentSignature";
+    /// Files sent together.
+    UploadBatchId("bat") for "DocumentUploadBatch";
+    /// What the text of a document proposes of it.
+    ProposalId("prp") for "DocumentProposal";
+    /// The documents of a patient as one archive.
+    RecordExportId("exp") for "RecordExport";
     /// A search that is kept.
     SavedSearchId("srch") for "DocumentSavedSearch";
     /// A background job.

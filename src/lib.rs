@@ -4,6 +4,7 @@
 //! order a reader needs them:
 
 pub mod access;
+pub mod antivirus;
 pub mod app;
 pub mod audit;
 pub mod cli;

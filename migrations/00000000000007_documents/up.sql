@@ -31,7 +31,7 @@ CREATE TABLE documents (
     body_ciphertext bytea,
     author_id uuid CONSTRAINT documents_author_id_fkey REFERENCES users (id),
     document_date date NOT NULL,
-    status text NOT NULL CONSTRAINT documents_status_check CHECK (status IN ('uploaded', 'extracting', 'embedding', 'ready', 'failed')),
+    status text NOT NULL CONSTRAINT documents_status_check CHECK (status IN ('uploaded', 'extracting', 'embedding', 'ready', 'ready_without_text', 'failed', 'quarantined')),
     failure_code text,
     note_state text CONSTRAINT documents_note_state_check CHECK (note_state IN ('draft', 'final', 'awaiting_cosignature', 'signed')),
     signed_at timestamptz,
@@ -44,6 +44,7 @@ CREATE TABLE documents (
     page_count integer,
     chunk_count integer NOT NULL DEFAULT 0,
     ready_at timestamptz,
+    scanned_at timestamptz,
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -54,7 +55,7 @@ CREATE TABLE documents (
     -- Kept apart from the record: written here, and never read into search.
     CONSTRAINT documents_psychotherapy_check CHECK (kind <> 'psychotherapy_note' OR (origin = 'note' AND status = 'uploaded' AND chunk_count = 0)),
     CONSTRAINT documents_template_check CHECK ((template_id IS NULL) = (fields_ciphertext IS NULL) AND (template_id IS NULL) = (template_number IS NULL) AND (template_id IS NULL OR origin = 'note')),
-    CONSTRAINT documents_failed_check CHECK ((status = 'failed') = (failure_code IS NOT NULL))
+    CONSTRAINT documents_failed_check CHECK ((status IN ('failed', 'ready_without_text', 'quarantined')) = (failure_code IS NOT NULL))
 );
 CREATE INDEX documents_facility_id_kind_idx ON documents (facility_id, kind, document_date);
 CREATE INDEX documents_facility_id_document_date_idx ON documents (facility_id, document_date);
@@ -80,7 +81,7 @@ COMMENT ON COLUMN documents.body_ciphertext IS 'phi: text of a note; null for up
 COMMENT ON COLUMN documents.author_id IS 'identifier: who uploaded or wrote it; null for imports';
 COMMENT ON COLUMN documents.document_date IS 'clinical: the day it is about';
 COMMENT ON COLUMN documents.status IS 'operational: how far it is on its way into search';
-COMMENT ON COLUMN documents.failure_code IS 'operational: why it failed (extraction::ExtractionError::code); null otherwise';
+COMMENT ON COLUMN documents.failure_code IS 'operational: why it failed, has no text or is quarantined (extraction::ExtractionError::code); null otherwise';
 COMMENT ON COLUMN documents.note_state IS 'clinical: life cycle of a note; null for uploads';
 COMMENT ON COLUMN documents.signed_at IS 'clinical: when it was signed; null while it is not';
 COMMENT ON COLUMN documents.addendum_to IS 'identifier: the signed note this adds to; null otherwise';
@@ -92,6 +93,7 @@ COMMENT ON COLUMN documents.language IS 'operational: language of the text as a 
 COMMENT ON COLUMN documents.page_count IS 'operational: pages found by extraction; null before and for pageless text';
 COMMENT ON COLUMN documents.chunk_count IS 'operational: passages in search';
 COMMENT ON COLUMN documents.ready_at IS 'operational: when it could first be found; null before';
+COMMENT ON COLUMN documents.scanned_at IS 'operational: when a virus scanner last found it clean; null before, and where there is no scanner';
 COMMENT ON COLUMN documents.version IS 'operational: optimistic concurrency counter';
 COMMENT ON COLUMN documents.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN documents.updated_at IS 'operational: when the row last changed';
@@ -219,6 +221,10 @@ CREATE TABLE document_chunks (
     end_char integer NOT NULL,
     term_count integer NOT NULL,
     text_ciphertext bytea NOT NULL,
+    box_left smallint,
+    box_top smallint,
+    box_right smallint,
+    box_bottom smallint,
     PRIMARY KEY (facility_id, id),
     CONSTRAINT document_chunks_facility_id_document_id_fkey FOREIGN KEY (facility_id, document_id) REFERENCES documents (facility_id, id),
     CONSTRAINT document_chunks_facility_id_document_id_position_key UNIQUE (facility_id, document_id, position)
@@ -233,6 +239,10 @@ COMMENT ON COLUMN document_chunks.start_char IS 'operational: first character in
 COMMENT ON COLUMN document_chunks.end_char IS 'operational: character after the last';
 COMMENT ON COLUMN document_chunks.term_count IS 'operational: lexemes in it, for ranking';
 COMMENT ON COLUMN document_chunks.text_ciphertext IS 'phi: the text';
+COMMENT ON COLUMN document_chunks.box_left IS 'operational: left edge on the page, in ten-thousandths of its width; null for text that was not read from a picture';
+COMMENT ON COLUMN document_chunks.box_top IS 'operational: upper edge, in ten-thousandths of its height';
+COMMENT ON COLUMN document_chunks.box_right IS 'operational: right edge';
+COMMENT ON COLUMN document_chunks.box_bottom IS 'operational: lower edge';
 SELECT protect_tenant_table('document_chunks');
 
 -- Vectors lie beside their tenant: the covering index keeps the vectors of a facility together, so an exact

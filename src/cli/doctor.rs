@@ -5,7 +5,8 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use super::Failure;
-use crate::app::App;
+use crate::antivirus::Scanner;
+use crate::app::{App, Engines, recognizer};
 use crate::clock::Clock;
 use crate::config::{Config, Places};
 use crate::crypto::Keyring;
@@ -52,6 +53,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     model(&config, &mut findings).await;
     storage(&config, &mut findings).await;
     mail(&config, &mut findings).await;
+    pictures(&config).await;
+    viruses(&config, &mut findings).await;
     match findings.faults {
         0 => Ok(()),
         1 => Err("one fault was found".into()),
@@ -233,6 +236,46 @@ async fn storage(config: &Config, findings: &mut Findings) {
         "files can be written and removed",
         "check ANAMNESIS_STORAGE_URL, and that the folder or bucket is open to the account the server runs as",
     );
+}
+
+/// Not a fault when it is missing: scans are kept, and can be read once it is there.
+async fn pictures(config: &Config) {
+    let found = Engines::of(config).ok().and_then(|engines| recognizer(config, &engines.extractor));
+    let Some(found) = found else {
+        println!("--    text in pictures and scans is not read: tesseract is not installed");
+        println!("      `apt-get install tesseract-ocr poppler-utils`, `dnf install tesseract poppler-utils` or");
+        println!("      `brew install tesseract poppler`, or set ANAMNESIS_TESSERACT; then retry those documents");
+        return;
+    };
+    match found.version().await {
+        Ok(version) => Findings::ok(&format!("{version} reads text in pictures, in {}", found.languages)),
+        Err(_) => {
+            println!(
+                "--    text in pictures is not read: {} cannot be run without a network",
+                found.tesseract.display()
+            );
+            println!("      the kernel must permit filters of system calls (seccomp)");
+        }
+    }
+    if found.pdftoppm.is_none() {
+        println!(
+            "--    scanned PDFs are read picture by picture: install pdftoppm (poppler-utils) to read whole pages"
+        );
+    }
+}
+
+async fn viruses(config: &Config, findings: &mut Findings) {
+    let Some(address) = &config.clamd_url else {
+        println!("--    files are not scanned for viruses: ANAMNESIS_CLAMD_URL is not set");
+        return;
+    };
+    match Scanner::new(address.clone()).check().await {
+        Ok(()) => Findings::ok("the virus scanner answers"),
+        Err(error) => findings.fault(
+            &format!("{error}: no file is read or served before it was scanned"),
+            "start clamd, or check ANAMNESIS_CLAMD_URL",
+        ),
+    }
 }
 
 async fn mail(config: &Config, findings: &mut Findings) {

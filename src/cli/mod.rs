@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::extraction::ChildArguments;
+use crate::extraction::{ChildArguments, OcrArguments};
 use crate::ids::{FacilityId, TypedId as _};
 
 /// Clinical records for many facilities over one GraphQL API.
@@ -56,6 +56,9 @@ enum Command {
     /// Reads one file's text under limits of its own; started by the worker.
     #[command(hide = true)]
     ExtractChild(ChildArguments),
+    /// Limits itself and becomes a tool that reads pictures; started by the worker.
+    #[command(hide = true)]
+    OcrChild(OcrArguments),
     /// Make, rotate or destroy keys.
     Keys {
         #[command(subcommand)]
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
     let command = match Cli::parse().command {
         Command::PostgresGuard { arguments } => return crate::db::embedded::guard::run(arguments),
         Command::ExtractChild(arguments) => return crate::extraction::run_child(&arguments),
+        Command::OcrChild(arguments) => return crate::extraction::run_ocr_child(&arguments),
         command => command,
     };
     // A login shell gives 1,024, a limit kept for programs that still use `select(2)`; the hard limit is what the
@@ -117,7 +121,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         // Answered before anything is set up.
-        Command::PostgresGuard { .. } | Command::ExtractChild(_) => Ok(()),
+        Command::PostgresGuard { .. } | Command::ExtractChild(_) | Command::OcrChild(_) => Ok(()),
         Command::Schema => {
             print!("{}", crate::graphql::sdl());
             Ok(())

@@ -221,6 +221,38 @@ diesel::table! {
         term_count -> Integer,
         /// phi: the text
         text_ciphertext -> Bytea,
+        /// operational: left edge on the page, in ten-thousandths of its width; null for text that was not read from a picture
+        box_left -> Nullable<SmallInt>,
+        /// operational: upper edge, in ten-thousandths of its height
+        box_top -> Nullable<SmallInt>,
+        /// operational: right edge
+        box_right -> Nullable<SmallInt>,
+        /// operational: lower edge
+        box_bottom -> Nullable<SmallInt>,
+    }
+}
+
+diesel::table! {
+    /// A legal hold: while it lasts, nothing of the document goes away.
+    document_holds (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// phi: why
+        reason_ciphertext -> Bytea,
+        /// identifier: who placed it
+        placed_by -> Uuid,
+        /// operational: when
+        placed_at -> Timestamptz,
+        /// phi: why it was released; null while it lasts
+        release_reason_ciphertext -> Nullable<Bytea>,
+        /// identifier: who released it; null while it lasts
+        released_by -> Nullable<Uuid>,
+        /// operational: when; null while it lasts
+        released_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -235,6 +267,36 @@ diesel::table! {
         patient_id -> Uuid,
         /// operational: when it was linked
         linked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What the text of a document proposes, for a person to accept or dismiss.
+    document_proposals (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// operational: what is proposed
+        aspect -> Text,
+        /// clinical: another kind; null where something else is proposed
+        kind -> Nullable<Text>,
+        /// clinical: another day it is about; null where something else is proposed
+        document_date -> Nullable<Date>,
+        /// identifier: a patient it is about; null where something else is proposed
+        patient_id -> Nullable<Uuid>,
+        /// identifier: a document that is the same, or nearly; null where something else is proposed
+        other_document_id -> Nullable<Uuid>,
+        /// operational: whether somebody decided
+        state -> Text,
+        /// identifier: who decided; null while it is open
+        decided_by -> Nullable<Uuid>,
+        /// operational: when; null while it is open
+        decided_at -> Nullable<Timestamptz>,
+        /// operational: when it was found
+        created_at -> Timestamptz,
     }
 }
 
@@ -297,6 +359,30 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What staff do with an uploaded document.
+    document_work (facility_id, document_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// operational: whether somebody must still look at it
+        review_state -> Text,
+        /// identifier: who looked at it; null while nobody has
+        reviewed_by -> Nullable<Uuid>,
+        /// operational: when; null while nobody has
+        reviewed_at -> Nullable<Timestamptz>,
+        /// identifier: who is to look at it; null while it is nobody in particular
+        assignee_id -> Nullable<Uuid>,
+        /// operational: since when; null while it is nobody in particular
+        assigned_at -> Nullable<Timestamptz>,
+        /// operational: by which rule it is kept
+        retention_class -> Text,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+    }
+}
+
+diesel::table! {
     /// An uploaded file or an authored note.
     documents (facility_id, id) {
         /// identifier: the facility
@@ -329,7 +415,7 @@ diesel::table! {
         document_date -> Date,
         /// operational: how far it is on its way into search
         status -> Text,
-        /// operational: why it failed (extraction::ExtractionError::code); null otherwise
+        /// operational: why it failed, has no text or is quarantined (extraction::ExtractionError::code); null otherwise
         failure_code -> Nullable<Text>,
         /// clinical: life cycle of a note; null for uploads
         note_state -> Nullable<Text>,
@@ -353,6 +439,8 @@ diesel::table! {
         chunk_count -> Integer,
         /// operational: when it could first be found; null before
         ready_at -> Nullable<Timestamptz>,
+        /// operational: when a virus scanner last found it clean; null before, and where there is no scanner
+        scanned_at -> Nullable<Timestamptz>,
         /// operational: optimistic concurrency counter
         version -> Integer,
         /// operational: when the row was made
@@ -891,6 +979,39 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// The documents of one patient as one archive, for some days.
+    record_exports (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the patient
+        patient_id -> Uuid,
+        /// identifier: who asked for it, and alone may fetch it
+        requested_by -> Uuid,
+        /// operational: when
+        requested_at -> Timestamptz,
+        part2 -> Bool,
+        /// operational: how far it is
+        status -> Text,
+        /// operational: where the encrypted archive is; null before it is made
+        object_key -> Nullable<Text>,
+        /// phi: key of the archive, encrypted under the facility key; null before it is made
+        file_key_ciphertext -> Nullable<Bytea>,
+        /// operational: size of the plain archive; null before it is made
+        size_bytes -> Nullable<BigInt>,
+        /// operational: SHA-256 of the plain archive; null before it is made
+        sha256 -> Nullable<Bytea>,
+        /// operational: documents in it; null before it is made
+        document_count -> Nullable<Integer>,
+        /// operational: when it was made; null before
+        ready_at -> Nullable<Timestamptz>,
+        /// operational: when the archive goes away
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Refresh tokens, hashed. A used one is kept so that reuse is seen.
     refresh_tokens (token_hash) {
         /// operational: SHA-256 of the token
@@ -969,6 +1090,40 @@ diesel::table! {
         last_failed_at -> Timestamptz,
         /// operational: no attempt is looked at before this; null for none
         blocked_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// A file of a batch.
+    upload_batch_files (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the batch
+        batch_id -> Uuid,
+        /// operational: 0, 1, 2 in the batch
+        position -> Integer,
+        /// phi: name as sent
+        file_name_ciphertext -> Bytea,
+        /// identifier: the document it became; null when it was refused, or is not looked at yet
+        document_id -> Nullable<Uuid>,
+        /// operational: why it was refused; null when it was not
+        refusal -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Files that were sent together.
+    upload_batches (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: who sent them
+        created_by -> Uuid,
+        /// operational: when
+        created_at -> Timestamptz,
     }
 }
 

@@ -22,5 +22,6 @@ pub fn job_handlers(_: &Arc<App>) -> Handlers {
     identity::mail::register_handlers(&mut handlers);
     facilities::mail::register_handlers(&mut handlers);
     documents::processing::register_handlers(&mut handlers);
+    documents::export::register_handlers(&mut handlers);
     handlers
 }

@@ -2,18 +2,18 @@
 //!
 //! The process reads the file from standard input and writes one answer as JSON to standard output.
 //! Before the first byte is read it has given up its right to more memory, to processor time, to open
-//! any file or socket, to write to a file and to start processes. It is meant to be killed: nothing it
-//! holds is worth saving. Not done here: hiding what the process could already see when it started
+//! any file or socket, to write to a file, to start processes and to become another program. Where the
+//! kernel does not permit the filter of system calls that holds the last, the other limits hold still.
+//! It is meant to be killed: nothing it holds is worth saving. Not done here: hiding what the process could already see when it started
 //! (the parent passes neither environment nor open files).
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::mpsc;
 
-use rlimit::Resource;
 use serde::{Deserialize, Serialize};
 
-use super::{Extracted, ExtractionError, FileKind, Limits, extract_bytes};
+use super::{Extracted, ExtractionError, FileKind, Limits, extract_bytes, pdf, sandbox};
 
 /// The name of the hidden subcommand that ends in [`run_child`].
 pub const SUBCOMMAND: &str = "extract-child";
@@ -49,12 +49,16 @@ pub struct ChildArguments {
     /// Number of pages.
     #[arg(long)]
     pub pages: usize,
+    /// Instead of the text: the largest picture of this page, from 1; at 0 only how many pages there are.
+    #[arg(long)]
+    pub picture_of: Option<u32>,
 }
 
 impl ChildArguments {
-    pub(super) fn new(kind: FileKind, limits: &Limits) -> Self {
+    pub(super) fn new(kind: FileKind, limits: &Limits, picture_of: Option<u32>) -> Self {
         Self {
             kind,
+            picture_of,
             memory_bytes: limits.memory_bytes,
             cpu_seconds: limits.cpu_seconds,
             file_bytes: limits.file_bytes,
@@ -66,8 +70,8 @@ impl ChildArguments {
 
     /// The command line that clap reads back into the same value.
     pub(super) fn to_command_line(&self) -> Vec<String> {
-        let Self { kind, memory_bytes, cpu_seconds, file_bytes, unpacked_bytes, text_bytes, pages } = self;
-        vec![
+        let Self { kind, memory_bytes, cpu_seconds, file_bytes, unpacked_bytes, text_bytes, pages, picture_of } = self;
+        let mut line = vec![
             SUBCOMMAND.to_owned(),
             format!("--kind={kind}"),
             format!("--memory-bytes={memory_bytes}"),
@@ -76,7 +80,9 @@ impl ChildArguments {
             format!("--unpacked-bytes={unpacked_bytes}"),
             format!("--text-bytes={text_bytes}"),
             format!("--pages={pages}"),
-        ]
+        ];
+        line.extend(picture_of.map(|page| format!("--picture-of={page}")));
+        line
     }
 
     fn limits(&self) -> Limits {
@@ -98,7 +104,19 @@ impl ChildArguments {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
     Extracted(Extracted),
+    Scanned(Scan),
     Failed(ExtractionError),
+}
+
+/// A page of a scan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scan {
+    /// How many pages the file has.
+    pub pages: usize,
+    /// The largest picture of the page asked for, as PNG or JPEG, in base64; `None` when there is none that can be
+    /// taken out.
+    pub picture: Option<String>,
 }
 
 /// The whole life of the child process. Call it first thing in `main`, before any thread or runtime is
@@ -107,25 +125,32 @@ pub(super) enum Answer {
 pub fn run_child(arguments: &ChildArguments) -> ExitCode {
     // A panic's message may quote the file.
     std::panic::set_hook(Box::new(|_| {}));
-    if limit_process(arguments).is_err() {
+    // Standard input, output and error are open; no descriptor beyond them can ever be.
+    const DESCRIPTORS: u64 = 3;
+    if sandbox::limit(arguments.memory_bytes, arguments.cpu_seconds, DESCRIPTORS).is_err() {
         return ExitCode::from(EXIT_NOT_STARTED);
     }
-    let (kind, limits) = (arguments.kind, arguments.limits());
+    let (kind, limits, picture_of) = (arguments.kind, arguments.limits(), arguments.picture_of);
     let (start, started) = mpsc::channel::<()>();
     let parser = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         // Waits until this process may start no more threads.
         started.recv().map_err(|_| ExtractionError::Unavailable)?;
         let content = read_stdin(limits.file_bytes)?;
-        extract_bytes(kind, &content, &limits)
+        match picture_of {
+            Some(page) => pdf::scan(&content, page, &limits).map(Answer::Scanned),
+            None => extract_bytes(kind, &content, &limits).map(Answer::Extracted),
+        }
     });
     let Ok(parser) = parser else {
         return ExitCode::from(EXIT_NOT_STARTED);
     };
-    if forbid_processes().is_err() || start.send(()).is_err() {
+    // Whether or not it is permitted: without descriptors there is no socket either.
+    let _ = sandbox::cut_network(true);
+    if sandbox::forbid_processes().is_err() || start.send(()).is_err() {
         return ExitCode::from(EXIT_NOT_STARTED);
     }
     let answer = match parser.join() {
-        Ok(Ok(extracted)) => Answer::Extracted(extracted),
+        Ok(Ok(answer)) => answer,
         Ok(Err(error)) => Answer::Failed(error),
         // A panic: the parser met something it was not made for.
         Err(_) => Answer::Failed(ExtractionError::Damaged),
@@ -151,37 +176,6 @@ fn read_stdin(file_bytes: usize) -> Result<Vec<u8>, ExtractionError> {
     }
 }
 
-/// Limits this process. Soft and hard limits are equal, so they cannot be raised again; for processor
-/// time the hard one is a second later, as the soft one tells by its signal what happened.
-fn limit_process(arguments: &ChildArguments) -> io::Result<()> {
-    // Standard input, output and error are open; no descriptor beyond them can ever be.
-    const DESCRIPTORS: u64 = 3;
-    let cpu_seconds = arguments.cpu_seconds;
-    set(Resource::CORE, 0, 0)?;
-    set(Resource::FSIZE, 0, 0)?;
-    set(Resource::NOFILE, DESCRIPTORS, DESCRIPTORS)?;
-    set(Resource::CPU, cpu_seconds, cpu_seconds.saturating_add(1))?;
-    let address_space = set(Resource::AS, arguments.memory_bytes, arguments.memory_bytes);
-    if cfg!(target_os = "linux") {
-        address_space
-    } else {
-        // macOS has the limit but not always the means: the wall clock still holds.
-        Ok(())
-    }
-}
-
-/// The limit counts all processes and threads of the account, so zero means: none in addition to those
-/// there are. The superuser is exempt from it.
-fn forbid_processes() -> io::Result<()> {
-    set(Resource::NPROC, 0, 0)
-}
-
-/// Lowers a limit; one that is already stricter stays.
-fn set(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
-    let (_, hard_now) = resource.get()?;
-    resource.set(soft.min(hard_now), hard.min(hard_now))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -198,7 +192,7 @@ mod tests {
     fn the_command_line_reads_back_as_what_was_written() {
         let limits = Limits { pages: 7, text_bytes: 11, ..Limits::default() };
         for kind in FileKind::ALL {
-            let written = ChildArguments::new(*kind, &limits);
+            let written = ChildArguments::new(*kind, &limits, (*kind == FileKind::Pdf).then_some(3));
             let read = CommandLine::try_parse_from(written.to_command_line()).unwrap();
             assert_eq!(read.arguments, written);
             assert_eq!(read.arguments.limits(), limits);

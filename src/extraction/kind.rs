@@ -40,6 +40,10 @@ kinds! {
     Html, "html", "text/html";
     /// Rich Text Format.
     Rtf, "rtf", "application/rtf";
+    /// A mail with its headers.
+    Mail, "mail", "message/rfc822";
+    /// A FHIR resource, or a bundle of them, in JSON.
+    Fhir, "fhir", "application/fhir+json";
     /// XML that is not XHTML, such as a clinical document (CDA).
     Xml, "xml", "application/xml";
     /// Portable Document Format.
@@ -80,7 +84,33 @@ impl FileKind {
     /// Whether the text of this kind can be extracted.
     #[must_use]
     pub const fn has_reader(self) -> bool {
-        matches!(self, Self::PlainText | Self::Html | Self::Rtf | Self::Pdf | Self::Docx)
+        matches!(
+            self,
+            Self::PlainText
+                | Self::Html
+                | Self::Rtf
+                | Self::Mail
+                | Self::Fhir
+                | Self::Xml
+                | Self::Pdf
+                | Self::Docx
+                | Self::Xlsx
+                | Self::OpenDocument
+        )
+    }
+}
+
+impl FileKind {
+    /// Whether it is a picture in which text can be recognised.
+    #[must_use]
+    pub const fn is_picture(self) -> bool {
+        matches!(self, Self::Png | Self::Jpeg | Self::Tiff)
+    }
+
+    /// Whether its text may stand in pictures alone.
+    #[must_use]
+    pub const fn may_be_scan(self) -> bool {
+        self.is_picture() || matches!(self, Self::Pdf)
     }
 }
 

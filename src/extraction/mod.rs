@@ -10,27 +10,37 @@
 //!
 //! Invariants: an error never carries anything of the file; text that is returned holds no control
 //! characters but line feed and tab, and is within [`Limits::text_bytes`]; a limit that is reached is
-//! an error and never a silent cut. Not done here: recognising text in pictures (OCR), and deciding
-//! what a caller may see.
+//! an error and never a silent cut. Text in pictures is recognised by `tesseract`, where it is installed,
+//! under the same kind of limits ([`Recognizer`]). Not done here: deciding what a caller may see.
 
 use serde::{Deserialize, Serialize};
 
+mod cda;
 mod child;
 mod docx;
+mod fhir;
 mod html;
 mod kind;
+mod mail;
+mod ocr;
+mod opendocument;
+mod package;
 mod parent;
 mod pdf;
 mod rtf;
+mod sandbox;
 mod sniff;
 mod text;
 mod tidy;
+mod xlsx;
+mod xml;
 
 #[cfg(test)]
 mod tests;
 
 pub use child::{ChildArguments, SUBCOMMAND as CHILD_SUBCOMMAND, run_child};
 pub use kind::FileKind;
+pub use ocr::{OcrArguments, OcrLimits, Recognizer, SUBCOMMAND as OCR_SUBCOMMAND, run_ocr_child};
 pub use parent::Extractor;
 pub use sniff::{SNIFF_BYTES, agrees, sniff};
 
@@ -52,6 +62,24 @@ pub struct Page {
     pub number: Option<u32>,
     /// The page's text, lines ended by line feeds. May be empty (a picture among pages of text).
     pub text: String,
+    /// Where lines of the text stand on the page, in reading order; empty where the text was not read from a picture.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub boxes: Vec<TextBox>,
+}
+
+/// Where a stretch of a page's text stands. Places are ten-thousandths of the width and height of the picture it was
+/// read from, which of a scan is the page, from its upper left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextBox {
+    /// First character, in Unicode scalar values.
+    pub start_char: usize,
+    /// The character after the last.
+    pub end_char: usize,
+    pub left: i16,
+    pub top: i16,
+    pub right: i16,
+    pub bottom: i16,
 }
 
 impl Extracted {
@@ -64,7 +92,7 @@ impl Extracted {
         if text.is_empty() {
             return Err(ExtractionError::NoText);
         }
-        let page = Page { number: None, text };
+        let page = Page { number: None, text, boxes: Vec::new() };
         Ok(Self { pages: vec![page], damaged_pages: Vec::new() })
     }
 
@@ -95,6 +123,13 @@ pub struct Limits {
 }
 
 const MIB: usize = 1024 * 1024;
+
+impl Limits {
+    /// Ends a reader whose text has become too long. Twice the limit, because tidying may still shrink the text.
+    fn hold_text(&self, text: &str) -> Result<(), ExtractionError> {
+        if text.len() > self.text_bytes.saturating_mul(2) { Err(ExtractionError::TooMuchText) } else { Ok(()) }
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {
@@ -139,13 +174,15 @@ pub enum ExtractionError {
     Unsupported,
     /// The bytes are of another kind than the one named.
     ContentMismatch,
+    /// The text stands in pictures, and there is nothing to read pictures with.
+    NoOcr,
     /// The reader could not be run, or the file not be fetched. Says nothing about the file.
     Unavailable,
 }
 
 impl ExtractionError {
     /// Every error, in the order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Encrypted,
         Self::Damaged,
         Self::TooLarge,
@@ -157,6 +194,7 @@ impl ExtractionError {
         Self::NoText,
         Self::Unsupported,
         Self::ContentMismatch,
+        Self::NoOcr,
         Self::Unavailable,
     ];
 
@@ -175,6 +213,7 @@ impl ExtractionError {
             Self::NoText => "no_text",
             Self::Unsupported => "unsupported",
             Self::ContentMismatch => "content_mismatch",
+            Self::NoOcr => "no_ocr",
             Self::Unavailable => "unavailable",
         }
     }
@@ -197,13 +236,22 @@ impl ExtractionError {
             Self::TooDeep => "The parts of the file are nested too deeply. Try exporting it again in another format.",
             Self::TookTooLong => "Reading the file took too long. Try exporting it again.",
             Self::TooMuchMemory => "Reading the file needed too much memory. Split it into smaller files.",
-            Self::NoText => "No text was found in the file. It is empty, or it looks like a scan.",
+            Self::NoText => "No text was found in the file. It is empty, or shows no words.",
             Self::Unsupported => "The text of this kind of file cannot be searched yet. The file itself is kept.",
             Self::ContentMismatch => {
                 "The content of the file does not match its name or type. Upload the original file."
             }
+            Self::NoOcr => {
+                "The file is a picture or a scan, and this server cannot read text in pictures. The file itself is kept."
+            }
             Self::Unavailable => "The file could not be read just now. It can be tried again.",
         }
+    }
+
+    /// Whether the file is sound all the same, and only has no text to search.
+    #[must_use]
+    pub const fn is_without_text(self) -> bool {
+        matches!(self, Self::NoText | Self::NoOcr)
     }
 
     /// Whether the same file may succeed when tried again without a change to it. Running out of time
@@ -239,6 +287,11 @@ pub fn extract_bytes(kind: FileKind, content: &[u8], limits: &Limits) -> Result<
         FileKind::Rtf => rtf::extract(content, limits),
         FileKind::Pdf => pdf::extract(content, limits),
         FileKind::Docx => docx::extract(content, limits),
+        FileKind::OpenDocument => opendocument::extract(content, limits),
+        FileKind::Xlsx => xlsx::extract(content, limits),
+        FileKind::Mail => mail::extract(content, limits),
+        FileKind::Xml => cda::extract(content, limits),
+        FileKind::Fhir => fhir::extract(content, limits),
         _ => Err(ExtractionError::Unsupported),
     }
 }

@@ -3,19 +3,28 @@
 //! Each page gives the text of its content in reading order, followed by the values of its form fields
 //! and its free-text notes, which are not part of that content. A page with a damaged stream gives
 //! what could be read and is named in [`Extracted::damaged_pages`]; a file without any text is most
-//! likely a scan and says so. Not done: text in pictures, XFA forms, and reordering of right-to-left
+//! likely a scan and says so; [`scan`] takes out its pictures. Not done: text in pictures, XFA forms, and reordering of right-to-left
 //! scripts, which come in the order in which they are painted.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use oxidize_pdf::graphics::ImageFormat;
+use oxidize_pdf::operations::extract_images::{ExtractImagesOptions, ImageExtractionLimits, ImageExtractor};
 use oxidize_pdf::parser::objects::{PdfDictionary, PdfObject, PdfString};
 use oxidize_pdf::parser::{ParseError, ParseOptions, PdfDocument, PdfReader};
 use oxidize_pdf::text::{ExtractionOptions, TextExtractor};
 
+use super::child::Scan;
+use super::parent::PICTURE_BYTES;
 use super::{Extracted, ExtractionError, Limits, Page, tidy};
 
 type Document<'a> = PdfDocument<Cursor<&'a [u8]>>;
+
+/// A page of A3 at 600 dots an inch has some seventy million.
+const MAX_PIXELS: u64 = 100_000_000;
 
 /// Forms have some hundreds of fields on a page.
 const MAX_ANNOTATIONS: usize = 10_000;
@@ -24,6 +33,19 @@ const MAX_ANNOTATIONS: usize = 10_000;
 const MAX_FIELD_PARENTS: usize = 8;
 
 pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, ExtractionError> {
+    let (document, count) = open(content, limits)?;
+    let extracted = read_pages(&document, count, limits)?;
+    if extracted.pages.iter().any(|page| !page.text.is_empty()) {
+        Ok(extracted)
+    } else if extracted.damaged_pages.is_empty() {
+        Err(ExtractionError::NoText)
+    } else {
+        Err(ExtractionError::Damaged)
+    }
+}
+
+/// The document and its number of pages.
+fn open<'a>(content: &'a [u8], limits: &Limits) -> Result<(Document<'a>, u32), ExtractionError> {
     let reader = PdfReader::new_with_options(Cursor::new(content), ParseOptions::lenient())
         .map_err(|error| file_error(&error))?;
     if reader.is_encrypted() && !reader.is_unlocked() {
@@ -37,14 +59,35 @@ pub(super) fn extract(content: &[u8], limits: &Limits) -> Result<Extracted, Extr
     if usize::try_from(count).unwrap_or(usize::MAX) > limits.pages {
         return Err(ExtractionError::TooManyPages);
     }
-    let extracted = read_pages(&document, count, limits)?;
-    if extracted.pages.iter().any(|page| !page.text.is_empty()) {
-        Ok(extracted)
-    } else if extracted.damaged_pages.is_empty() {
-        Err(ExtractionError::NoText)
-    } else {
-        Err(ExtractionError::Damaged)
+    Ok((document, count))
+}
+
+/// How many pages there are, and the largest picture of one, from 1: of a scan, that is the page. A picture of a kind
+/// that is not decoded here (JPEG 2000, JBIG2) or that is laid out in strips is not one to rely on; a renderer is.
+pub(super) fn scan(content: &[u8], page: u32, limits: &Limits) -> Result<Scan, ExtractionError> {
+    if content.len() > limits.file_bytes {
+        return Err(ExtractionError::TooLarge);
     }
+    let (document, count) = open(content, limits)?;
+    let pages = usize::try_from(count).unwrap_or(usize::MAX);
+    let Some(index) = usize::try_from(page).unwrap_or(usize::MAX).checked_sub(1).filter(|index| *index < pages) else {
+        return Ok(Scan { pages, picture: None });
+    };
+    let options =
+        ExtractImagesOptions { extract_inline: false, min_size: Some(100), ..ExtractImagesOptions::default() };
+    let bounds = ImageExtractionLimits {
+        max_images: 100,
+        max_encoded_bytes_per_image: PICTURE_BYTES,
+        max_total_encoded_bytes: 2 * PICTURE_BYTES,
+        max_decoded_pixels_per_image: MAX_PIXELS,
+    };
+    let taken = ImageExtractor::new(document, options).extract_from_page_in_memory(index, bounds);
+    let largest = taken
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|image| matches!(image.format, ImageFormat::Jpeg | ImageFormat::Png))
+        .max_by_key(|image| u64::from(image.width) * u64::from(image.height));
+    Ok(Scan { pages, picture: largest.map(|image| BASE64.encode(image.data)) })
 }
 
 fn read_pages(document: &Document<'_>, count: u32, limits: &Limits) -> Result<Extracted, ExtractionError> {
@@ -61,7 +104,7 @@ fn read_pages(document: &Document<'_>, count: u32, limits: &Limits) -> Result<Ex
         }
         let text = tidy::tidy(&raw);
         text_left = text_left.checked_sub(text.len()).ok_or(ExtractionError::TooMuchText)?;
-        extracted.pages.push(Page { number: Some(number), text });
+        extracted.pages.push(Page { number: Some(number), text, boxes: Vec::new() });
         if damaged {
             extracted.damaged_pages.push(number);
         }

@@ -103,6 +103,13 @@ fn sniff_text(prefix: &[u8]) -> Option<FileKind> {
         // XHTML: the declaration, then perhaps comments, then the doctype or the root element.
         let lower = start.to_ascii_lowercase();
         if lower.contains("<!doctype html") || lower.contains("<html") { FileKind::Html } else { FileKind::Xml }
+    } else if start.starts_with("<ClinicalDocument") {
+        // The declaration may be left out.
+        FileKind::Xml
+    } else if is_fhir(start) {
+        FileKind::Fhir
+    } else if is_mail(start) {
+        FileKind::Mail
     } else {
         FileKind::PlainText
     })
@@ -128,6 +135,35 @@ const HTML_STARTS: [&str; 17] = [
     "<p",
     "<meta",
 ];
+
+/// A JSON object that names its type as FHIR asks. Writers put the name first, or near the start.
+fn is_fhir(start: &str) -> bool {
+    let Some((_, rest)) = start.starts_with('{').then(|| start.split_once("\"resourceType\"")).flatten() else {
+        return false;
+    };
+    rest.trim_start().strip_prefix(':').is_some_and(|value| value.trim_start().starts_with('"'))
+}
+
+/// Lines of mail headers, among them one that only mail programs write: a typed memorandum has `From:` and `Date:` too.
+fn is_mail(start: &str) -> bool {
+    const WRITTEN_BY_PROGRAMS: &[&str] = &["received:", "return-path:", "message-id:", "mime-version:"];
+    let (mut programs, mut from) = (false, false);
+    for line in start.lines() {
+        if line.is_empty() {
+            break;
+        }
+        if line.starts_with([' ', '\t']) {
+            continue;
+        }
+        let Some((name, _)) = line.split_once(':') else { return false };
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return false;
+        }
+        programs |= WRITTEN_BY_PROGRAMS.iter().any(|header| starts_with_ignoring_case(line, header));
+        from |= starts_with_ignoring_case(line, "from:");
+    }
+    programs && from
+}
 
 fn starts_like_html(start: &str) -> bool {
     let tag = HTML_STARTS.iter().any(|tag| {
@@ -202,7 +238,12 @@ const PPTX: &[FileKind] = &[FileKind::Pptx, FileKind::OfficeBinary];
 /// A piece of HTML without any tag at its start reads as text, and reading it as such is harmless.
 const HTML: &[FileKind] = &[FileKind::Html, FileKind::Xml, FileKind::PlainText];
 const XML: &[FileKind] = &[FileKind::Xml, FileKind::Html, FileKind::PlainText];
-const TEXT: &[FileKind] = &[FileKind::PlainText];
+/// A mail or a bundle saved as text is still what it is, and can do no harm as either.
+const TEXT: &[FileKind] = &[FileKind::PlainText, FileKind::Mail, FileKind::Fhir];
+/// A saved mail may lack the headers by which it would be known.
+const MAIL: &[FileKind] = &[FileKind::Mail, FileKind::PlainText];
+const JSON: &[FileKind] = &[FileKind::Fhir, FileKind::PlainText];
+const OPENDOCUMENT: &[FileKind] = &[FileKind::OpenDocument];
 
 fn kinds_of_mime(mime: &str) -> Option<&'static [FileKind]> {
     Some(match mime {
@@ -210,6 +251,12 @@ fn kinds_of_mime(mime: &str) -> Option<&'static [FileKind]> {
         "text/html" | "application/xhtml+xml" => HTML,
         "text/xml" | "application/xml" => XML,
         "application/rtf" | "text/rtf" | "application/x-rtf" | "text/richtext" => &[FileKind::Rtf],
+        "message/rfc822" => MAIL,
+        "application/json" | "application/fhir+json" => JSON,
+        "application/fhir+xml" => XML,
+        "application/vnd.oasis.opendocument.text"
+        | "application/vnd.oasis.opendocument.spreadsheet"
+        | "application/vnd.oasis.opendocument.presentation" => OPENDOCUMENT,
         "application/pdf" | "application/x-pdf" => &[FileKind::Pdf],
         "application/msword" => WORD,
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => DOCX,
@@ -240,7 +287,9 @@ fn kinds_of_extension(extension: &str) -> Option<&'static [FileKind]> {
         "xlsx" | "xlsm" => XLSX,
         "pptx" | "pptm" => PPTX,
         "xls" | "ppt" => &[FileKind::OfficeBinary],
-        "odt" | "ods" | "odp" => &[FileKind::OpenDocument],
+        "odt" | "ods" | "odp" => OPENDOCUMENT,
+        "eml" => MAIL,
+        "json" => JSON,
         "zip" => &[FileKind::Zip],
         "png" => &[FileKind::Png],
         "jpg" | "jpeg" | "jpe" | "jfif" => &[FileKind::Jpeg],

@@ -8,8 +8,11 @@ use super::loaders::{LoadError, load_one};
 use super::request::request;
 use crate::domains::compliance::graphql::AuditEntry;
 use crate::domains::documents::amendments::graphql::AmendmentRequest;
+use crate::domains::documents::batch::graphql::DocumentUploadBatch;
+use crate::domains::documents::export::graphql::RecordExport;
 use crate::domains::documents::graphql::{Document, DocumentSignature};
 use crate::domains::documents::loaders::DocumentLoader;
+use crate::domains::documents::proposals::graphql::DocumentProposal;
 use crate::domains::documents::search::graphql::DocumentPassage;
 use crate::domains::documents::search::saved::DocumentSavedSearch;
 use crate::domains::documents::supervision::graphql::Supervision;
@@ -51,6 +54,9 @@ pub enum Node {
     NoteTemplate(NoteTemplate),
     Supervision(Supervision),
     AmendmentRequest(AmendmentRequest),
+    DocumentUploadBatch(DocumentUploadBatch),
+    RecordExport(RecordExport),
+    DocumentProposal(DocumentProposal),
     DocumentSavedSearch(DocumentSavedSearch),
     AuditEntry(AuditEntry),
     Job(Job),

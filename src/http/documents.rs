@@ -8,7 +8,7 @@
 //! or 422 with `{"userErrors": [{"code", "field", "message"}]}`, or `{"errors": […]}` as in GraphQL.
 //!
 //! A download needs the token of `Document.downloadUrl` and no other credentials. Where some are sent nevertheless,
-//! they must be of the same user: a link does not work for a colleague.
+//! they must be of the same user: a link does not work for a colleague. `RecordExport.downloadUrl` leads here too.
 
 use async_graphql::resolver_utils::EnumType;
 use axum::body::Body;
@@ -25,11 +25,12 @@ use uuid::Uuid;
 use super::{Edge, authentication, multipart, problem};
 use crate::access::{Actor, ContextParts, Purpose, RequestContext};
 use crate::crypto::signed_url::LinkPurpose;
+use crate::domains::documents::export;
 use crate::domains::documents::model::{DocumentKind, DocumentLabel, Refusal, UploadDocument};
 use crate::domains::documents::service::{self, Download};
 use crate::error::{Error, Refused, Result, Stop};
 use crate::graphql::request::once_of;
-use crate::ids::{DocumentId, FacilityId, PatientId, SessionId, TypedId as _, UserId};
+use crate::ids::{DocumentId, FacilityId, PatientId, RecordExportId, SessionId, TypedId as _, UserId};
 use crate::phi::Phi;
 
 /// Header that makes a retried upload safe.
@@ -187,12 +188,32 @@ pub(super) async fn download(
     problem::identified(answer, request_id)
 }
 
+/// What a link leads to.
+enum Wanted {
+    Document(DocumentId),
+    Export(RecordExportId),
+}
+
+impl Wanted {
+    fn decode(id: &str) -> Option<Self> {
+        let document = DocumentId::decode(id).map(Self::Document);
+        document.or_else(|_| RecordExportId::decode(id).map(Self::Export)).ok()
+    }
+
+    fn uuid(&self) -> Uuid {
+        match self {
+            Self::Document(id) => id.uuid(),
+            Self::Export(id) => id.uuid(),
+        }
+    }
+}
+
 async fn follow(edge: &Edge, parts: &Parts, id: &str, token: &str, request_id: Uuid) -> Result<Download> {
     let app = &edge.app;
     let invalid = || Error::Unauthenticated;
     let claims = app.links.verify(token, LinkPurpose::Download, app.clock.now()).map_err(|_| invalid())?;
-    let id = DocumentId::decode(id).map_err(|_| Error::NotFound)?;
-    if claims.document != id.uuid() {
+    let wanted = Wanted::decode(id).ok_or(Error::NotFound)?;
+    if claims.document != wanted.uuid() {
         return Err(invalid());
     }
     let (user, session) = (UserId::from_uuid(claims.user), SessionId::from_uuid(claims.session));
@@ -209,7 +230,10 @@ async fn follow(edge: &Edge, parts: &Parts, id: &str, token: &str, request_id: U
     };
     edge.rate.check(&who).inspect_err(|_| edge.app.metrics.rate_limited("documents"))?;
     let ctx = RequestContext::new(app.clone(), who);
-    let opened = service::open_content(&ctx, id).await;
+    let opened = match wanted {
+        Wanted::Document(id) => service::open_content(&ctx, id).await,
+        Wanted::Export(id) => export::service::open_export(&ctx, id).await,
+    };
     ctx.finish().await?;
     opened
 }

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::phi::Phi;
 
 /// Files of one GraphQL request.
-const MAX_FILES: usize = 10;
+const MAX_FILES: usize = 50;
 /// Largest part that is neither a file nor the operation, in bytes.
 pub(super) const MAX_FIELD_BYTES: usize = 64 * 1024;
 /// Longest silence of a sender.

@@ -85,6 +85,26 @@ async fn a_healthy_server_has_no_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_reads_pictures_is_asked_for_and_its_absence_is_no_fault() {
+    let patient = Patient::new().await;
+    let without = patient.examined(&[]);
+    assert!(without.healthy && without.text.contains("apt-get install tesseract-ocr"), "{}", without.text);
+    let tool = patient.folder.path().join("tesseract");
+    std::fs::write(&tool, "#!/bin/sh\necho tesseract 5.3.0\n").unwrap();
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let with = patient.examined(&[("ANAMNESIS_TESSERACT", &tool.display().to_string())]);
+    assert!(with.text.contains("OK    tesseract 5.3.0 reads text in pictures, in eng"), "{}", with.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virus_scanner_that_does_not_answer_is_a_fault() {
+    let patient = Patient::new().await;
+    let (fault, remedy) = patient.fault(&[("ANAMNESIS_CLAMD_URL", "tcp://127.0.0.1:1")]);
+    assert!(fault.starts_with("the virus scanner cannot be reached"), "{fault}");
+    assert_eq!(remedy, "start clamd, or check ANAMNESIS_CLAMD_URL");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_superuser_is_no_role_for_a_server() {
     let patient = Patient::new().await;
     let superuser = patient.app.database.superuser_url.clone();

@@ -16,6 +16,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 #[path = "../../src/extraction/tests/samples.rs"]
 mod samples;
 
+#[expect(dead_code, reason = "some of the files are only for the unit tests")]
+#[path = "../../src/extraction/tests/samples_formats.rs"]
+mod samples_formats;
+
 const MIB: u64 = 1024 * 1024;
 
 fn extractor(limits: Limits) -> Extractor {
@@ -42,11 +46,19 @@ async fn pages_of_a_sound_file_come_through() {
 #[tokio::test]
 async fn each_kind_with_a_reader_works_in_the_child() {
     let docx = samples::docx("<w:p><w:r><w:t>words</w:t></w:r></w:p>");
-    let cases: [(FileKind, &[u8]); 4] = [
+    let (odt, xlsx) = (samples_formats::odt("<text:p>words</text:p>"), samples_formats::xlsx(""));
+    let read = extractor(Limits::default()).extract(FileKind::OpenDocument, &odt[..]).await.unwrap();
+    assert_eq!(read.pages[0].text, "Page header\n\nwords\n\nPage footer");
+    let read = extractor(Limits::default()).extract(FileKind::Xlsx, &xlsx[..]).await.unwrap();
+    assert_eq!(read.pages[0].text, "Lab & levels");
+    let cases: [(FileKind, &[u8]); 7] = [
         (FileKind::PlainText, b"words"),
         (FileKind::Html, b"<p>words</p>"),
         (FileKind::Rtf, b"{\\rtf1 words}"),
         (FileKind::Docx, &docx),
+        (FileKind::Mail, b"From: \r\nMIME-Version: 1.0\r\n\r\nwords"),
+        (FileKind::Xml, b"<?xml version=\"1.0\"?><a>words</a>"),
+        (FileKind::Fhir, b"{\"resourceType\": \"\", \"text\": {\"div\": \"words\"}}"),
     ];
     for (kind, content) in cases {
         let extracted = extractor(Limits::default()).extract(kind, content).await.unwrap();

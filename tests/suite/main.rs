@@ -19,5 +19,7 @@ mod extraction;
 mod harness;
 mod mail;
 mod metrics;
+mod mixed_files;
 mod readme;
+mod scans;
 mod telemetry;

@@ -48,7 +48,7 @@ DO $$
 DECLARE target text;
 BEGIN
     -- A sub-select in an OR is hashed once; an array would be walked for every passage of the facility.
-    FOREACH target IN ARRAY ARRAY['document_signatures', 'document_chunks', 'chunk_embeddings', 'chunk_terms'] LOOP
+    FOREACH target IN ARRAY ARRAY['document_signatures', 'document_chunks', 'chunk_embeddings', 'chunk_terms', 'document_work'] LOOP
         EXECUTE format('DROP POLICY IF EXISTS open_document ON %I', target);
         EXECUTE format('CREATE POLICY open_document ON %I AS RESTRICTIVE FOR SELECT USING ('
             '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '

@@ -14,7 +14,9 @@
 //! how a patient has one corrected in `amendments`.
 
 pub mod amendments;
+pub mod batch;
 pub mod bundle;
+pub mod export;
 pub mod graphql;
 pub mod lexemes;
 pub mod loaders;
@@ -22,6 +24,7 @@ pub mod model;
 mod pdf;
 pub mod policy;
 pub mod processing;
+pub mod proposals;
 mod repository;
 mod sealing;
 pub mod search;
@@ -33,3 +36,4 @@ pub mod templates;
 mod tests;
 mod validation;
 pub mod versions;
+pub mod work;

@@ -68,8 +68,12 @@ text_enum! {
         Embedding = "embedding",
         /// Search finds it.
         Ready = "ready",
+        /// It is sound and kept, and has no text that search could find.
+        ReadyWithoutText = "ready_without_text",
         /// It could not be read; the file itself is kept.
         Failed = "failed",
+        /// A virus was found in it; it is kept, and neither read nor served.
+        Quarantined = "quarantined",
     }
 }
 
@@ -149,6 +153,12 @@ pub enum Refusal {
     Archived,
     /// The template comes with the product and is not changed.
     BuiltIn,
+    /// A legal hold lasts: the document is kept as it is.
+    OnHold,
+    /// No legal hold lasts.
+    NotOnHold,
+    /// It waits for no review.
+    NotWaiting,
     /// There are as many as may be kept: remove one first.
     TooMany,
 }
@@ -262,6 +272,8 @@ pub struct FileRow {
     pub document: DocumentRow,
     pub object_key: Option<String>,
     pub file_key_ciphertext: Option<Vec<u8>>,
+    /// When a virus scanner last found it clean.
+    pub scanned_at: Option<DateTime<Utc>>,
 }
 
 /// A note with its text, as stored.

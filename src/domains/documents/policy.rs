@@ -9,8 +9,8 @@ use super::model::DocumentKind;
 use crate::access::{Action, Read, Role, Tx};
 use crate::error::{Error, Result};
 use Role::{
-    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, SocialWorker, Technician,
-    Therapist,
+    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
+    SocialWorker, Technician, Therapist,
 };
 
 /// Those who treat patients.
@@ -63,6 +63,30 @@ pub const LINK: Action = Action::roles("documents.link", STAFF);
 
 /// Has a failed document read again.
 pub const RETRY: Action = Action::roles("documents.retry", STAFF);
+
+/// Sees folders of work: what is unassigned, to be looked at, failed.
+pub const INBOX: Action = Action::roles("documents.inbox", STAFF);
+
+/// Gives a document to somebody to look at.
+pub const ASSIGN: Action = Action::roles("documents.assign", STAFF);
+
+/// Says that a document was looked at.
+pub const REVIEW: Action = Action::roles("documents.review", STAFF);
+
+/// Says by which rule a document is kept.
+pub const RETENTION: Action = Action::roles("documents.retention", STAFF);
+
+/// Places and releases legal holds, on documents of every kind, and sees why.
+pub const HOLD: Action = Action::roles("documents.hold", &[Administrator, PrivacyOfficer]);
+
+/// Lets the documents of a patient out as one archive, and fetches it.
+pub const EXPORT: Action = Action::roles("documents.export", &[CaseManager, Physician, Therapist]);
+
+/// Makes the archive.
+pub const EXPORT_MAKE: Action = Action::system("documents.export_make");
+
+/// Accepts or dismisses what the text of a document proposes.
+pub const PROPOSAL_DECIDE: Action = Action::roles("documents.proposal.decide", STAFF);
 
 /// Writes notes and addenda, and declares them final.
 pub const NOTE_WRITE: Action = Action::roles("documents.note.write", CLINICIANS);
@@ -140,6 +164,14 @@ pub const ALL: &[&Action] = &[
     &UPDATE,
     &LINK,
     &RETRY,
+    &INBOX,
+    &ASSIGN,
+    &REVIEW,
+    &RETENTION,
+    &HOLD,
+    &EXPORT,
+    &EXPORT_MAKE,
+    &PROPOSAL_DECIDE,
     &NOTE_WRITE,
     &NOTE_SIGN,
     &NOTE_COSIGN,

@@ -93,6 +93,21 @@ pub(super) async fn find_by_id(
     Ok(query.first(&mut db).await.optional()?)
 }
 
+/// A document whatever its kind, for the server itself.
+pub(super) async fn find_any(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+) -> Result<Option<DocumentRow>> {
+    Ok(documents::table
+        .filter(documents::facility_id.eq(facility))
+        .filter(documents::id.eq(id))
+        .select(DocumentRow::as_select())
+        .first(&mut db)
+        .await
+        .optional()?)
+}
+
 pub(super) async fn find_by_ids(
     mut db: &AsyncPgConnection,
     sight: Sight,
@@ -339,18 +354,26 @@ pub(super) async fn unlink(
     }
 }
 
-/// Which of these objects a document names.
+/// Which of these objects a document names, or an export that is still kept.
 pub(super) async fn named_objects(
     mut db: &AsyncPgConnection,
     facility: FacilityId,
     object_keys: &[String],
-) -> Result<Vec<Option<String>>> {
-    Ok(documents::table
-        .filter(documents::facility_id.eq(facility))
-        .filter(documents::object_key.eq_any(object_keys))
-        .select(documents::object_key)
-        .load(&mut db)
-        .await?)
+    now: DateTime<Utc>,
+) -> Result<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Named {
+        #[diesel(sql_type = Text)]
+        object_key: String,
+    }
+    let rows: Vec<Named> = sql("SELECT object_key FROM documents WHERE facility_id = $1 AND object_key = ANY ($2) \
+         UNION ALL SELECT object_key FROM record_exports WHERE facility_id = $1 AND object_key = ANY ($2) AND expires_at > $3")
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Array<Text>, _>(object_keys)
+    .bind::<Timestamptz, _>(now)
+    .load(&mut db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.object_key).collect())
 }
 
 /// What became a psychotherapy note, or stopped being one.
@@ -359,13 +382,16 @@ pub(super) fn kept_apart() -> Stop<Refusal> {
     Stop::refuse(Refusal::KeptApart, &["input", "kind"], message)
 }
 
-/// The word of a trigger, or a fault.
+/// A trigger's word that the note is signed, or the document under a legal hold; or a fault.
 fn signed_or(error: diesel::result::Error) -> Stop<Refusal> {
     match violated_constraint(&error) {
         Some("documents_signed_is_final") => {
             Stop::refuse(Refusal::Signed, &["input", "id"], "the note is signed: write an addendum instead")
         }
         Some("documents_class_is_final") => kept_apart(),
+        Some("documents_held_is_kept") => {
+            Stop::refuse(Refusal::OnHold, &["input", "id"], "the document is under a legal hold and kept as it is")
+        }
         _ => error.into(),
     }
 }

@@ -107,6 +107,19 @@ pub(super) fn upload(new: UploadDocument, today: NaiveDate) -> Result<Upload, St
     Ok(Upload { title, file_name, document_date, patient_ids })
 }
 
+/// Reads what holds for all files of a batch.
+pub(super) fn batch(
+    document_date: Option<NaiveDate>,
+    patient_ids: Vec<PatientId>,
+    today: NaiveDate,
+) -> Result<Vec<PatientId>, Stop<Refusal>> {
+    let mut faults = Faults::default();
+    faults.date(document_date.unwrap_or(today), today);
+    let patient_ids = faults.patients(patient_ids);
+    faults.into_result()?;
+    Ok(patient_ids)
+}
+
 /// The name alone, without folders or characters that could break a header or a terminal.
 pub(super) fn file_name(given: &Phi<String>) -> Phi<String> {
     given.map_ref(|given| {

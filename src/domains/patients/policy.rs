@@ -86,6 +86,9 @@ pub const VISIT_UPDATE: Action = Action::roles("patients.visits.update", VISIT_W
 /// Reads allergies.
 pub const ALLERGIES_READ: Action = Action::roles("patients.allergies.read", CLINICIANS);
 
+/// Writes whom a record is of on what the server makes of it.
+pub const TITLE_PAGE: Action = Action::system("patients.title_page");
+
 /// Records an allergy.
 pub const ALLERGY_RECORD: Action = Action::roles("patients.allergies.record", ALLERGY_WRITERS);
 
@@ -115,6 +118,7 @@ pub const ICD10_READ: Action = Action::member("icd10.read");
 
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
+    &TITLE_PAGE,
     &READ,
     &SEARCH,
     &DUPLICATES,

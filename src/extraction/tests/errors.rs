@@ -68,6 +68,11 @@ fn no_sample_file_cut_anywhere_or_changed_in_any_byte_panics() {
         samples::pdf_of_pages(&["one", "two"]),
         samples::docx("<w:p><w:r><w:t>text</w:t></w:r></w:p>"),
         b"{\\rtf1\\ansi{\\fonttbl{\\f0\\fcharset128 A;}}\\f0 \\'82\\'a0\\u-10179 ?\\u-8704 ?}".to_vec(),
+        super::samples_formats::odt("<text:p>text</text:p>"),
+        super::samples_formats::xlsx("<row><c t=\"s\"><v>0</v></c></row>"),
+        super::samples_formats::mail(),
+        super::samples_formats::ccda(),
+        super::samples_formats::fhir(),
         b"<!doctype html><title>a</title><pre>&amp;&#x41;</pre><template>b</template>".to_vec(),
     ];
     for file in files {

@@ -2,10 +2,12 @@
 
 mod docx;
 mod errors;
+mod formats;
 mod markup;
 mod pdf;
 #[expect(dead_code, reason = "some of the files are only for the tests of the child process")]
 mod samples;
+mod samples_formats;
 mod sniffing;
 
 use super::{Extracted, ExtractionError, FileKind, Limits, extract_bytes};

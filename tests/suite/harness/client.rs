@@ -69,7 +69,11 @@ impl Client {
         (file_name, content): (&str, &[u8]),
     ) -> Answer {
         const BOUNDARY: &str = "a-boundary-that-no-file-holds";
-        variables["input"][field] = Value::Null;
+        // `files.0` is the first of a list.
+        match field.split_once('.') {
+            Some((list, _)) => variables["input"][list] = json!([null]),
+            None => variables["input"][field] = Value::Null,
+        }
         let operations = json!({ "query": document, "variables": variables }).to_string();
         let map = json!({ "0": [format!("variables.input.{field}")] }).to_string();
         let mut body = Vec::new();

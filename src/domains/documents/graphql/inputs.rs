@@ -86,7 +86,7 @@ pub struct DocumentUnlinkPatientInput {
     pub idempotency_key: Option<String>,
 }
 
-/// A failed document to be read again.
+/// A document to be read again.
 #[derive(InputObject)]
 pub struct DocumentRetryInput {
     /// Id of the document.

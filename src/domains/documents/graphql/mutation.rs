@@ -120,7 +120,7 @@ impl DocumentsMutation {
         document(ctx, service::unlink_patient(request(ctx)?, id, expected_version, patient_id, once).await).await
     }
 
-    /// Has a failed document read again. Needs `documents.retry`.
+    /// Has a document read again that failed, or in which no text was found. Needs `documents.retry`.
     async fn document_retry(
         &self,
         ctx: &Context<'_>,

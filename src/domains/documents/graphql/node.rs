@@ -3,11 +3,14 @@
 use uuid::Uuid;
 
 use crate::access::RequestContext;
-use crate::domains::documents::{amendments, search, service, supervision, templates, versions};
+use crate::domains::documents::{
+    amendments, batch, export, proposals, search, service, supervision, templates, versions,
+};
 use crate::error::Result;
 use crate::graphql::node::Node;
 use crate::ids::{
-    AmendmentId, ChunkId, NoteTemplateId, SavedSearchId, SignatureId, SupervisionId, TypedId as _, VersionId,
+    AmendmentId, ChunkId, NoteTemplateId, ProposalId, RecordExportId, SavedSearchId, SignatureId, SupervisionId,
+    TypedId as _, UploadBatchId, VersionId,
 };
 
 /// The object with an id of this kind; `None` when the kind is of another domain. Documents are loaded in batches.
@@ -34,6 +37,15 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         NoteTemplateId::PREFIX => templates::service::template(ctx, NoteTemplateId::from_uuid(id))
             .await
             .map(|template| Node::NoteTemplate(template.into())),
+        UploadBatchId::PREFIX => batch::service::batch(ctx, UploadBatchId::from_uuid(id))
+            .await
+            .map(|found| Node::DocumentUploadBatch(found.into())),
+        RecordExportId::PREFIX => export::service::export(ctx, RecordExportId::from_uuid(id))
+            .await
+            .map(|found| Node::RecordExport(found.into())),
+        ProposalId::PREFIX => proposals::service::proposal(ctx, ProposalId::from_uuid(id))
+            .await
+            .map(|found| Node::DocumentProposal(found.into())),
         _ => return None,
     })
 }

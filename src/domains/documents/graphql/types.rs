@@ -9,8 +9,12 @@ use crate::domains::documents::loaders::{
 use crate::domains::documents::model::{
     self, CheckedSignature, DocumentKind, DocumentLabel, DocumentOrigin, DocumentStatus, NoteState, Refusal,
 };
+use crate::domains::documents::proposals::graphql::DocumentProposal;
+use crate::domains::documents::proposals::loader::ProposalsLoader;
 use crate::domains::documents::templates::graphql::{NoteFieldValue, NoteTemplate, values};
 use crate::domains::documents::templates::loaders::{FilledLoader, TemplateLoader};
+use crate::domains::documents::work::graphql::DocumentWork;
+use crate::domains::documents::work::loader::WorkLoader;
 use crate::domains::documents::{processing, service};
 use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
@@ -52,7 +56,8 @@ pub struct Document {
     pub document_date: NaiveDate,
     /// How far it is on its way into search.
     pub status: DocumentStatus,
-    /// Why it could not be read; null unless `status` is `FAILED`.
+    /// Why it could not be read, has no text or is set apart; null unless `status` is `FAILED`, `READY_WITHOUT_TEXT` or
+    /// `QUARANTINED`.
     pub failure: Option<DocumentFailure>,
     /// Where a note is in its life; null for uploads.
     pub note_state: Option<NoteState>,
@@ -154,13 +159,25 @@ impl Document {
         Ok(load_one::<DocumentLoader>(ctx, id).await?.map(Into::into))
     }
 
+    /// What staff do with it: who is to look at it, how long it is kept, whether it is under a legal hold. Null only when
+    /// it cannot be seen any more. Needs `documents.read`.
+    async fn work(&self, ctx: &Context<'_>) -> Result<Option<DocumentWork>, LoadError> {
+        Ok(load_one::<WorkLoader>(ctx, self.id).await?.map(Into::into))
+    }
+
+    /// What its text proposes of it: another kind or day, a patient, that it is there already. Needs `documents.read`.
+    async fn proposals(&self, ctx: &Context<'_>) -> Result<Vec<DocumentProposal>, LoadError> {
+        Ok(load_one::<ProposalsLoader>(ctx, self.id).await?.unwrap_or_default().into_iter().map(Into::into).collect())
+    }
+
     /// Where the file, or a note as a PDF, can be fetched for five minutes, by this user in this session: a path on this
-    /// server, with a token. Null for psychotherapy notes, which are never exported. Needs `documents.download`; fetching
-    /// is recorded as `documents.download`.
+    /// server, with a token. Null for psychotherapy notes, which are never exported, and for a file in which a virus was
+    /// found. Needs `documents.download`; fetching is recorded as `documents.download`.
     async fn download_url(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        match self.kind {
-            DocumentKind::PsychotherapyNote => Ok(None),
-            _ => service::download_link(request(ctx)?, self.id).await.map(Some),
+        if self.kind == DocumentKind::PsychotherapyNote || self.status == DocumentStatus::Quarantined {
+            Ok(None)
+        } else {
+            service::download_link(request(ctx)?, self.id).await.map(Some)
         }
     }
 }

@@ -3,22 +3,25 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, TryStreamExt as _};
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::io::StreamReader;
 
 use super::passages::{self, Prepared, Spelled};
 use super::repository::Told;
-use super::{PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, repository, unembedded};
+use super::{
+    INFECTED, PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, reading, repository, unembedded,
+};
 use crate::access::{RequestContext, Subject};
+use crate::antivirus::Verdict;
 use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{BodyRow, DocumentKind, DocumentStatus, NoteState};
+use crate::domains::documents::proposals::service::{self as proposals, Found, Reading};
 use crate::domains::documents::{policy, sealing};
 use crate::embedding::Provider;
 use crate::error::Error;
-use crate::extraction::{Extracted, ExtractionError, FileKind, Page, agrees};
+use crate::extraction::{ExtractionError, FileKind, Page, agrees};
 use crate::ids::DocumentId;
 use crate::jobs::{Failure, Handler, Job, WORKER_LOST};
 use crate::storage::FileRef;
@@ -35,9 +38,11 @@ struct Payload {
 }
 
 /// Why a document does not get into search this time.
-enum Halt {
-    /// The file is at fault; the document becomes failed and the job is done.
+pub(super) enum Halt {
+    /// The file is at fault, or has no text; the document says so and the job is done.
     File(ExtractionError),
+    /// There is a virus in it.
+    Infected,
     /// Something that may pass.
     Ours(Failure),
 }
@@ -109,7 +114,11 @@ fn payload(job: &Job) -> Result<DocumentId, Failure> {
 async fn conclude(ctx: &RequestContext, id: DocumentId, done: Result<(), Halt>) -> Result<(), Failure> {
     match done {
         Ok(()) => Ok(()),
+        Err(Halt::File(error)) if error.is_without_text() => {
+            Ok(set_status(ctx, id, DocumentStatus::ReadyWithoutText, Some(error.code())).await?)
+        }
         Err(Halt::File(error)) => Ok(set_status(ctx, id, DocumentStatus::Failed, Some(error.code())).await?),
+        Err(Halt::Infected) => Ok(set_status(ctx, id, DocumentStatus::Quarantined, Some(INFECTED)).await?),
         Err(Halt::Ours(failure)) => Err(failure),
     }
 }
@@ -146,6 +155,14 @@ async fn open_file(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source
     let kind = FileKind::ALL.iter().copied().find(|kind| kind.mime() == document.mime_type).unwrap_or(FileKind::Other);
     // The transaction is given up before the long work: the database ends idle ones.
     ctx.finish().await?;
+    if document.status == DocumentStatus::Quarantined {
+        return Ok(None);
+    }
+    match reading::scan(ctx, &file).await? {
+        None => {}
+        Some(Verdict::Clean) => set_scanned(ctx, id).await?,
+        Some(Verdict::Infected) => return Err(Halt::Infected),
+    }
     let name = document.file_name.as_ref().map_or("", |name| name.reveal_str());
     if !agrees(None, name, kind) {
         return Err(Halt::File(ExtractionError::ContentMismatch));
@@ -173,23 +190,30 @@ async fn open_note(ctx: &RequestContext, id: DocumentId) -> Result<Option<Source
     ctx.finish().await?;
     // PostgreSQL's text knows no NUL; a space keeps every character at its place.
     let text = text.into_revealed().replace('\0', " ");
-    Ok(Some(Source { id, sha256: document.sha256, keys, content: Content::Text(Page { number: None, text }) }))
+    Ok(Some(Source {
+        id,
+        sha256: document.sha256,
+        keys,
+        content: Content::Text(Page { number: None, text, boxes: Vec::new() }),
+    }))
 }
 
 /// Text, passages, vectors, terms; then all of it stored at once.
 async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
     let Source { id, sha256, keys, content } = source;
+    let is_file = matches!(content, Content::File { .. });
     let (pages, page_count) = match content {
         Content::Text(page) => (vec![page], None),
         Content::File { file, kind } => {
             set_status(ctx, id, DocumentStatus::Extracting, None).await?;
-            let extracted = extract(ctx, &file, kind).await?;
+            let extracted = reading::read(ctx, &file, kind).await?;
             let paged = extracted.pages.iter().any(|page| page.number.is_some());
             let count = paged.then(|| i32::try_from(extracted.pages.len()).unwrap_or(i32::MAX));
             (extracted.pages, count)
         }
     };
     let language = language::of(&pages);
+    let said = is_file.then(|| proposals::said(&pages, ctx.now().date_naive()));
     set_status(ctx, id, DocumentStatus::Embedding, None).await?;
     let (model, provider) = serving(ctx).await?;
     let passages = passages::cut(&*provider, pages).await.map_err(|error| Halt::Ours(unembedded(&error)))?;
@@ -200,20 +224,15 @@ async fn process(ctx: &RequestContext, source: Source) -> Result<(), Halt> {
     let read = ctx.read(&policy::PROCESS).await?;
     let lexemes = passages::terms(read.db()?, &keys, &passages).await?;
     ctx.finish().await?;
+    let found = match said {
+        Some(said) => {
+            Some(proposals::find(ctx, Reading { document: id, sha256: &sha256, model, vectors: &vectors }, said).await?)
+        }
+        None => None,
+    };
     let prepared = passages::prepare(&keys, passages, lexemes.terms, vectors)?;
     let told = Told { page_count, language };
-    store(ctx, Stored { id, sha256, model, told, prepared, spelled: lexemes.spelled }).await.map_err(Halt::Ours)
-}
-
-async fn extract(ctx: &RequestContext, file: &FileRef, kind: FileKind) -> Result<Extracted, Halt> {
-    let content = ctx.app().storage.get(file).await.map_err(|error| {
-        tracing::warn!(%error, "a file to be read could not be fetched");
-        Halt::Ours(Failure::Transient("FILE_UNAVAILABLE"))
-    })?;
-    let content = StreamReader::new(content.map_err(std::io::Error::other));
-    ctx.app().extractor.extract(kind, content).await.map_err(|error| {
-        if error.is_retryable() { Halt::Ours(Failure::Transient("EXTRACTION_UNAVAILABLE")) } else { Halt::File(error) }
-    })
+    store(ctx, Stored { id, sha256, model, told, prepared, spelled: lexemes.spelled, found }).await.map_err(Halt::Ours)
 }
 
 async fn serving(ctx: &RequestContext) -> Result<(i16, Arc<dyn Provider>), Halt> {
@@ -231,13 +250,15 @@ struct Stored {
     told: Told,
     prepared: Vec<Prepared>,
     spelled: Vec<Spelled>,
+    /// `None` for notes, of which nothing is proposed.
+    found: Option<Found>,
 }
 
 async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
     let outcome = ctx
         .write(&policy::PROCESS)
         .run::<Ending, Infallible, _, _>(|tx| async move {
-            let Stored { id, sha256, model, told, prepared, spelled } = stored;
+            let Stored { id, sha256, model, told, prepared, spelled, found } = stored;
             let (db, facility, now) = (tx.db()?, tx.ctx().facility(), tx.ctx().now());
             match repository::hold_content(db, facility, id).await? {
                 None => return Ok(Ending::Gone),
@@ -251,6 +272,9 @@ async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
             let chunk_count = i32::try_from(prepared.len()).unwrap_or(i32::MAX);
             repository::replace(db, facility, id, model, prepared, &spelled).await?;
             repository::set_ready(db, facility, id, told, chunk_count, now).await?;
+            if let Some(found) = found {
+                proposals::store(&tx, id, found).await?;
+            }
             // The model being prepared lacks these passages from now on.
             for next in held.iter().filter(|held| held.id != model) {
                 models::reembed_later(&tx, next.id).await?;
@@ -281,6 +305,28 @@ enum Ending {
     Changed,
     /// Another model serves by now.
     OtherModel,
+}
+
+/// Sets a document apart in whose file a virus was found, whoever came upon it.
+///
+/// # Errors
+/// A fault of the database.
+pub(in crate::domains::documents) async fn quarantine(ctx: &RequestContext, id: DocumentId) -> Result<(), Error> {
+    let system = RequestContext::system(Arc::clone(ctx.app()), ctx.facility(), "virus scan");
+    set_status(&system, id, DocumentStatus::Quarantined, Some(INFECTED)).await
+}
+
+/// Says on the document that its file was scanned and is clean.
+async fn set_scanned(ctx: &RequestContext, id: DocumentId) -> Result<(), Error> {
+    let written = ctx
+        .write(&policy::PROCESS)
+        .run::<(), Infallible, _, _>(|tx| async move {
+            repository::set_scanned(tx.db()?, tx.ctx().facility(), id, tx.ctx().now()).await?;
+            tx.audit(Subject::of(id), json!({ "scanned": true }));
+            Ok(())
+        })
+        .await;
+    written.map_err(fault)
 }
 
 async fn set_status(

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> Option<&'static str> {
-        of(&[Page { number: None, text: text.to_owned() }])
+        of(&[Page { number: None, text: text.to_owned(), boxes: Vec::new() }])
     }
 
     #[test]

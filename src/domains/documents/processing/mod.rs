@@ -2,7 +2,8 @@
 //!
 //! Invariants: what search reads of a document is replaced in one transaction, so a search sees all of it or none;
 //! doing a job twice leaves what doing it once leaves; nothing of the text is stored in clear; a document whose file
-//! is at fault becomes failed with a reason, and one that we fail on is tried again before it does. While another
+//! is at fault becomes failed with a reason, and one that we fail on is tried again before it does; where a virus scanner is configured, nothing is read before
+//! it was scanned, and what is infected is never read. While another
 //! model is prepared the old one serves, and they change places in one transaction when no passage lacks a vector.
 //!
 //! Knows nothing of permissions of people: jobs act as the system, in the facility they were queued in.
@@ -11,12 +12,14 @@ mod document;
 mod language;
 pub mod models;
 mod passages;
+mod reading;
 mod reembed;
 mod repository;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
+pub(super) use document::quarantine;
 pub(super) use passages::open_text;
 
 use super::service;
@@ -29,6 +32,8 @@ use crate::jobs::{Failure, Handlers};
 pub const PROCESSING_FAILED: &str = "processing_failed";
 /// The `failure_code` of a document whose worker went down with it each time.
 pub const PROCESSING_INTERRUPTED: &str = "processing_interrupted";
+/// The `failure_code` of a document in which a virus was found.
+pub const INFECTED: &str = "infected";
 
 /// What is said of a document that no job is about any more, and that is our fault; `None` for another code.
 #[must_use]
@@ -41,6 +46,9 @@ pub fn reason(failure_code: &str) -> Option<&'static str> {
         PROCESSING_INTERRUPTED => Some(
             "Reading the document was interrupted again and again. The file is kept. \
              Try again; if it fails again, tell your administrator.",
+        ),
+        INFECTED => Some(
+            "A virus was found in the file. It is kept apart and not served. Tell your administrator, and whoever sent it.",
         ),
         _ => None,
     }
@@ -60,7 +68,7 @@ pub fn register_handlers(handlers: &mut Handlers) {
 }
 
 /// Nothing here is refused: a job has no user who could mend anything.
-fn fault(stop: Stop<Infallible>) -> Error {
+pub(super) fn fault(stop: Stop<Infallible>) -> Error {
     match stop {
         Stop::Error(error) => error,
         Stop::Refused(refused) => match refused.first() {

@@ -11,7 +11,7 @@ use crate::crypto::{ColumnId, FacilityKeys};
 use crate::domains::documents::lexemes::spellings;
 use crate::embedding::{EmbeddingError, Priority, Provider};
 use crate::error::Result;
-use crate::extraction::Page;
+use crate::extraction::{Page, TextBox};
 use crate::ids::{ChunkId, TypedId as _, new_id};
 use crate::phi::Phi;
 
@@ -29,6 +29,8 @@ pub(super) struct Passage {
     pub start_char: i32,
     pub end_char: i32,
     pub text: Phi<String>,
+    /// Where it stands on the page, for text read from a picture.
+    pub place: Option<TextBox>,
 }
 
 /// A hashed lexeme of a passage and how often it occurs there.
@@ -66,6 +68,7 @@ pub(super) struct Prepared {
     pub term_count: i32,
     pub terms: Vec<TermCount>,
     pub vector: Vec<f32>,
+    pub place: Option<TextBox>,
 }
 
 /// Cuts pages into passages, in reading order. A passage never spans two pages, so that it can be shown on one.
@@ -81,10 +84,24 @@ pub(super) async fn cut(provider: &dyn Provider, pages: Vec<Page>) -> Result<Vec
                 start_char: i32::try_from(chunk.start_char).unwrap_or(i32::MAX),
                 end_char: i32::try_from(chunk.end_char).unwrap_or(i32::MAX),
                 text: Phi::new(piece.to_owned()),
+                place: place(&page.boxes, chunk.start_char, chunk.end_char),
             });
         }
     }
     Ok(passages)
+}
+
+/// The box round the lines that a stretch of text stands on.
+fn place(boxes: &[TextBox], start_char: usize, end_char: usize) -> Option<TextBox> {
+    let lines = boxes.iter().filter(|line| line.start_char < end_char && line.end_char > start_char);
+    lines.copied().reduce(|all, line| TextBox {
+        start_char: all.start_char.min(line.start_char),
+        end_char: all.end_char.max(line.end_char),
+        left: all.left.min(line.left),
+        top: all.top.min(line.top),
+        right: all.right.max(line.right),
+        bottom: all.bottom.max(line.bottom),
+    })
 }
 
 /// Vectors of texts in their order, a batch at a time.
@@ -154,6 +171,7 @@ pub(super) fn prepare(
                 term_count: terms.iter().map(|found| i32::from(found.frequency)).sum(),
                 terms,
                 vector,
+                place: passage.place,
             })
         })
         .collect()

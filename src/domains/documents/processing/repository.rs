@@ -12,6 +12,7 @@ use crate::db::sql;
 use crate::domains::documents::model::{DocumentStatus, FileRow, NoteRow};
 use crate::embedding::halfvec::{HalfVec, Halfvec};
 use crate::error::Result;
+use crate::extraction::TextBox;
 use crate::ids::{ChunkId, DocumentId, FacilityId};
 
 /// Passages, or terms, sent in one statement.
@@ -127,7 +128,7 @@ pub(super) async fn set_status(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let changed = sql("UPDATE documents SET status = $3, failure_code = $4, updated_at = $5 \
-         WHERE facility_id = $1 AND id = $2")
+         WHERE facility_id = $1 AND id = $2 AND status <> 'quarantined'")
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(id)
     .bind::<Text, _>(status)
@@ -147,7 +148,7 @@ pub(super) async fn set_given_up(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let changed = sql("UPDATE documents SET status = 'failed', failure_code = $3, updated_at = $4 \
-         WHERE facility_id = $1 AND id = $2 AND status <> 'ready'")
+         WHERE facility_id = $1 AND id = $2 AND status NOT IN ('ready', 'ready_without_text', 'quarantined')")
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(id)
     .bind::<Text, _>(failure_code)
@@ -155,6 +156,22 @@ pub(super) async fn set_given_up(
     .execute(&mut db)
     .await?;
     Ok(changed == 1)
+}
+
+/// The file was scanned for viruses, and is clean.
+pub(in crate::domains::documents) async fn set_scanned(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    id: DocumentId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sql("UPDATE documents SET scanned_at = $3 WHERE facility_id = $1 AND id = $2")
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Timestamptz, _>(now)
+        .execute(&mut db)
+        .await?;
+    Ok(())
 }
 
 /// Checksum of the content as it is now, the row held until the transaction ends.
@@ -219,10 +236,12 @@ async fn insert_chunks(
 ) -> Result<()> {
     for (index, batch) in prepared.chunks(PASSAGES_AT_ONCE).enumerate() {
         sql("INSERT INTO document_chunks (facility_id, id, document_id, position, page, start_char, end_char, \
-             term_count, text_ciphertext) \
-             SELECT $1, c.id, $2, $3 + c.ordinality - 1, c.page, c.start_char, c.end_char, c.term_count, c.text \
-             FROM unnest($4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[], $9::bytea[]) WITH ORDINALITY \
-             AS c (id, page, start_char, end_char, term_count, text, ordinality)")
+             term_count, text_ciphertext, box_left, box_top, box_right, box_bottom) \
+             SELECT $1, c.id, $2, $3 + c.ordinality - 1, c.page, c.start_char, c.end_char, c.term_count, c.text, \
+             c.box_left, c.box_top, c.box_right, c.box_bottom \
+             FROM unnest($4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[], $9::bytea[], $10::smallint[], \
+             $11::smallint[], $12::smallint[], $13::smallint[]) WITH ORDINALITY \
+             AS c (id, page, start_char, end_char, term_count, text, box_left, box_top, box_right, box_bottom, ordinality)")
         .bind::<SqlUuid, _>(facility)
         .bind::<SqlUuid, _>(id)
         .bind::<Integer, _>(i32::try_from(index * PASSAGES_AT_ONCE).unwrap_or(i32::MAX))
@@ -232,10 +251,19 @@ async fn insert_chunks(
         .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.end_char).collect::<Vec<_>>())
         .bind::<Array<Integer>, _>(batch.iter().map(|passage| passage.term_count).collect::<Vec<_>>())
         .bind::<Array<Bytea>, _>(batch.iter().map(|passage| passage.text_ciphertext.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(edges(batch, |place| place.left))
+        .bind::<Array<Nullable<SmallInt>>, _>(edges(batch, |place| place.top))
+        .bind::<Array<Nullable<SmallInt>>, _>(edges(batch, |place| place.right))
+        .bind::<Array<Nullable<SmallInt>>, _>(edges(batch, |place| place.bottom))
         .execute(&mut db)
         .await?;
     }
     Ok(())
+}
+
+/// One edge of the place of each passage.
+fn edges(batch: &[Prepared], edge: impl Fn(&TextBox) -> i16) -> Vec<Option<i16>> {
+    batch.iter().map(|passage| passage.place.as_ref().map(&edge)).collect()
 }
 
 async fn insert_terms(
@@ -327,7 +355,8 @@ pub(super) async fn set_ready(
     now: DateTime<Utc>,
 ) -> Result<()> {
     sql("UPDATE documents SET status = 'ready', failure_code = NULL, page_count = $3, chunk_count = $4, \
-         ready_at = coalesce(ready_at, $5), updated_at = $5, language = $6 WHERE facility_id = $1 AND id = $2")
+         ready_at = coalesce(ready_at, $5), updated_at = $5, language = $6 \
+         WHERE facility_id = $1 AND id = $2 AND status <> 'quarantined'")
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(id)
     .bind::<Nullable<Integer>, _>(told.page_count)

@@ -7,13 +7,14 @@ use serde_json::json;
 
 use super::{print, sight};
 use crate::access::{Actor, Read, RequestContext, Subject};
+use crate::antivirus::Verdict;
 use crate::crypto::signed_url::{LinkClaims, LinkPurpose};
-use crate::domains::documents::model::{Document, DocumentOrigin};
-use crate::domains::documents::{policy, repository, sealing};
+use crate::domains::documents::model::{Document, DocumentOrigin, DocumentStatus};
+use crate::domains::documents::{policy, processing, repository, sealing};
 use crate::error::{Error, Result};
 use crate::ids::{DocumentId, TypedId as _};
 use crate::phi::Phi;
-use crate::storage::Content;
+use crate::storage::{Content, FileRef};
 
 /// How long a link opens its document.
 const LINK_MINUTES: i64 = 5;
@@ -53,11 +54,37 @@ pub async fn download_link(ctx: &RequestContext, id: DocumentId) -> Result<Strin
     Ok(format!("/documents/{id}/content?token={token}"))
 }
 
+/// Lets no file through in which there is a virus, or may be one: where a scanner is configured, a file that it has not
+/// seen yet is scanned first.
+///
+/// # Errors
+/// [`Error::NotFound`] for an infected file, [`Error::Unavailable`] without a verdict.
+pub(in crate::domains::documents) async fn require_clean(
+    ctx: &RequestContext,
+    document: &Document,
+    file: &FileRef,
+    scanned: bool,
+) -> Result<()> {
+    if document.status == DocumentStatus::Quarantined {
+        return Err(Error::NotFound);
+    }
+    let Some(scanner) = ctx.app().scanner.as_ref().filter(|_| !scanned) else { return Ok(()) };
+    let content = ctx.app().storage.get(file).await?;
+    match scanner.scan(content).await {
+        Ok(Verdict::Clean) => Ok(()),
+        Ok(Verdict::Infected) => {
+            processing::quarantine(ctx, document.id).await?;
+            Err(Error::NotFound)
+        }
+        Err(error) => Err(Error::Unavailable(error.into())),
+    }
+}
+
 /// Opens the file of an upload, or a note as a PDF. The download is on record before this returns.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such document for the caller, or it is a psychotherapy note; a fault when the file
-/// is missing or was changed.
+/// [`Error::NotFound`] when there is no such document for the caller, it is a psychotherapy note, or there is a virus in
+/// it; a fault when the file is missing or was changed.
 pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Download> {
     let read = ctx.read(&policy::DOWNLOAD).await?;
     let row = repository::find_file(read.db()?, sight(ctx, &read), id).await?.ok_or(Error::NotFound)?;
@@ -66,9 +93,13 @@ pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Downlo
     }
     let keys = read.keys().await?;
     let file = sealing::open_file(ctx, &keys, &row)?.ok_or(Error::NotFound)?;
+    let scanned = row.scanned_at.is_some();
     let document = sealing::open_document(ctx, &keys, row.document)?;
-    note_download(ctx, &document);
     drop(read);
+    // No connection is held while a file is scanned; what is kept back was not downloaded.
+    ctx.finish().await?;
+    require_clean(ctx, &document, &file, scanned).await?;
+    note_download(ctx, &document);
     ctx.finish().await?;
     let content = ctx.app().storage.get(&file).await?;
     Ok(Download {

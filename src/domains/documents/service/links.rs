@@ -71,7 +71,11 @@ async fn touch(tx: &Tx, id: DocumentId, expected_version: i32) -> Result<(), Sto
 }
 
 /// Links a document in a transaction that has made or checked it.
-pub(super) async fn link_new(tx: &Tx, id: DocumentId, patients: &[PatientId]) -> Result<(), Stop<Refusal>> {
+pub(in crate::domains::documents) async fn link_new(
+    tx: &Tx,
+    id: DocumentId,
+    patients: &[PatientId],
+) -> Result<(), Stop<Refusal>> {
     if patients.is_empty() {
         return Ok(());
     }

@@ -12,9 +12,11 @@ mod sweep;
 mod update;
 mod upload;
 
+pub(super) use content::require_clean;
 pub use content::{Download, download_link, open_content};
 pub use export::bundles_of;
 pub use label::label_document;
+pub(super) use links::link_new;
 pub use links::{link_patients, unlink_patient};
 pub(super) use notes::{Draft, a_draft, begin_addendum, begin_draft, set_text};
 pub use notes::{add_to_note, autosave_note, create_note, finalize_note, reopen_note, update_note};
@@ -26,6 +28,7 @@ pub use sign::{cosign_note, sign_note};
 pub use sweep::sweep_orphans;
 pub use update::{retry_document, update_document};
 pub(super) use upload::audit_for;
+pub(super) use upload::upload_in_batch;
 pub use upload::{Staged, Uploader, begin_upload, upload_document};
 
 use super::model::{DocumentKind, DocumentRow, NoteState, Refusal};

@@ -14,7 +14,7 @@ const GRACE_HOURS: i64 = 24;
 /// Objects looked up at once.
 const BATCH: usize = 500;
 
-/// Removes objects of the context's facility that are older than 24 hours and named by no document, and parts of
+/// Removes objects of the context's facility that are older than 24 hours and named by no document and no export that is still kept, and parts of
 /// uploads that old; gives how many. For a context of the server itself.
 ///
 /// After a restore of an older database, hold it back: files of documents that are in no row any more would go.
@@ -28,11 +28,11 @@ pub async fn sweep_orphans(ctx: &RequestContext) -> Result<usize> {
     let mut old = storage.stored_before(facility, before).try_chunks(BATCH);
     while let Some(keys) = old.try_next().await.map_err(|failed| Error::from(failed.1))? {
         let read = ctx.read(&policy::SWEEP).await?;
-        let named = repository::named_objects(read.db()?, facility, &keys).await?;
+        let named = repository::named_objects(read.db()?, facility, &keys, ctx.now()).await?;
         drop(read);
         // A snapshot for each batch, and no connection held while objects are removed.
         ctx.finish().await?;
-        let named: HashSet<String> = named.into_iter().flatten().collect();
+        let named: HashSet<String> = named.into_iter().collect();
         for key in keys.iter().filter(|key| !named.contains(*key)) {
             storage.delete(key).await?;
             removed += 1;

@@ -49,7 +49,7 @@ pub async fn update_document(
         .await
 }
 
-/// Has a failed document read again.
+/// Has a document read again that failed, or in which no text was found.
 ///
 /// # Errors
 /// Refused when it has not failed.
@@ -64,7 +64,7 @@ pub async fn retry_document(
             let ctx = tx.ctx();
             let row = repository::find_by_id(tx.db()?, sight(ctx, &tx), id).await?.ok_or(Error::NotFound)?;
             let not_failed = || Stop::refuse(Refusal::NotFailed, &["input", "id"], "the document has not failed");
-            if row.status != DocumentStatus::Failed {
+            if !matches!(row.status, DocumentStatus::Failed | DocumentStatus::ReadyWithoutText) {
                 return Err(not_failed());
             }
             let changes = DocumentChanges {

@@ -4,13 +4,16 @@ use bytes::Bytes;
 use chrono::Datelike as _;
 use futures::Stream;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{EXTRACT_JOB, enqueue};
 use crate::access::{Once, RequestContext, Subject};
+use crate::domains::documents::batch::service as batch;
 use crate::domains::documents::model::{
     DocumentKind, DocumentLabel, DocumentOrigin, DocumentStatus, NewDocument, Refusal, UploadDocument,
 };
 use crate::domains::documents::versions::model::DocumentVersionChange;
+use crate::domains::documents::work::service as work;
 use crate::domains::documents::{policy, repository, sealing, validation, versions};
 use crate::error::{Error, Result, Stop};
 use crate::extraction::sniff;
@@ -89,6 +92,26 @@ pub async fn upload_document(
     staged: Staged,
     once: Option<Once>,
 ) -> Result<DocumentId, Stop<Refusal>> {
+    upload(ctx, new, staged, once, None).await
+}
+
+/// The same for a file of a batch, where what became of it is put on record too.
+pub(in crate::domains::documents) async fn upload_in_batch(
+    ctx: &RequestContext,
+    new: UploadDocument,
+    staged: Staged,
+    batch_file: Uuid,
+) -> Result<DocumentId, Stop<Refusal>> {
+    upload(ctx, new, staged, None, Some(batch_file)).await
+}
+
+async fn upload(
+    ctx: &RequestContext,
+    new: UploadDocument,
+    staged: Staged,
+    once: Option<Once>,
+    batch_file: Option<Uuid>,
+) -> Result<DocumentId, Stop<Refusal>> {
     let kind = new.kind;
     let Staged { id, stored } = staged;
     let mime_type = sniff(&stored.prefix).mime();
@@ -140,6 +163,10 @@ pub async fn upload_document(
             repository::insert(tx.db()?, row).await?;
             super::links::link_new(&tx, id, &upload.patient_ids).await?;
             versions::record(&tx, id, DocumentVersionChange::Created).await?;
+            work::insert_waiting(&tx, id, kind).await?;
+            if let Some(file) = batch_file {
+                batch::record(&tx, file, id).await?;
+            }
             enqueue(&tx, EXTRACT_JOB, id).await?;
             audit_for(&tx, id, &upload.patient_ids);
             Ok(id)

@@ -132,6 +132,10 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("amendment_requests", "request"),
     tenant!("amendment_requests", "decision"),
     tenant!("document_chunks", "text"),
+    tenant!("document_holds", "reason"),
+    tenant!("document_holds", "release_reason"),
+    tenant!("upload_batch_files", "file_name"),
+    tenant!("record_exports", "file_key"),
     tenant!("saved_searches", "name"),
     tenant!("saved_searches", "search"),
 ];

@@ -13,6 +13,7 @@ use super::write;
 use crate::access::{RequestContext, Subject};
 use crate::app::App;
 use crate::db::sql;
+use crate::domains::documents;
 use crate::domains::operations::policy;
 use crate::error::{Error, Result};
 use crate::ids::FacilityId;
@@ -45,6 +46,9 @@ pub async fn shred(app: &Arc<App>, facility: FacilityId, name: &str) -> Result<u
             .optional()?;
         if found.ok_or(Error::NotFound)?.name != name {
             return Err(Error::bad_input("the facility has another name: nothing was destroyed"));
+        }
+        if documents::work::service::any_hold(&tx, facility).await? {
+            return Err(Error::bad_input("documents of the facility are under a legal hold: nothing was destroyed"));
         }
         let destroyed = sql("DELETE FROM facility_keys WHERE facility_id = $1")
             .bind::<SqlUuid, _>(facility)

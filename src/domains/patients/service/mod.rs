@@ -25,9 +25,9 @@ pub use care_team::{
 pub use contacts::{add_contact, contact, contacts_of, remove_contact, update_contact};
 pub use coverages::{add_coverage, coverage, coverages_of, end_coverage, update_coverage};
 pub use icd10::search_icd10;
-pub use read::{count_patients, list_patients, patient, patients_by_ids};
+pub use read::{TitlePage, are_open, count_patients, list_patients, patient, patients_by_ids, title_page};
 pub use register::{possible_duplicates, register_patient};
-pub use search::{SearchPage, search_patients};
+pub use search::{SearchPage, search_patients, whom};
 pub use update::update_patient;
 pub use visits::{count_visits_of, diagnoses_of, record_visit, update_visit, visit, visits_of};
 

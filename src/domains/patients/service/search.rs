@@ -1,5 +1,6 @@
 //! Finding patients by what identifies them, over blind indexes.
 
+use chrono::NaiveDate;
 use serde_json::json;
 
 use crate::access::{RequestContext, Subject};
@@ -55,6 +56,53 @@ pub async fn search_patients(
     let total = found.len();
     ctx.note(&policy::SEARCH, Subject::default(), json!({ "by": kinds(&search), "found": total }));
     Ok(SearchPage { page: cut(ctx, found, page)?, total })
+}
+
+/// Patients that a text names: by record number, or by name and birth date together. A few at most, and none where it
+/// says too little to tell people apart. For the server itself.
+///
+/// # Errors
+/// A fault.
+pub async fn whom(
+    ctx: &RequestContext,
+    name: Option<Phi<String>>,
+    birth_date: Option<NaiveDate>,
+    mrn: Option<Phi<String>>,
+) -> Result<Vec<PatientId>> {
+    const MOST: usize = 3;
+    let blank = SearchPatients {
+        name: None,
+        name_mode: NameMode::Exact,
+        birth_date: None,
+        phone: None,
+        email: None,
+        ssn_last_four: None,
+        mrn: None,
+        status: None,
+    };
+    let mut searches = Vec::new();
+    if mrn.is_some() {
+        searches.push(SearchPatients { mrn, ..blank.clone() });
+    }
+    if let (Some(name), Some(birth_date)) = (name, birth_date) {
+        searches.push(SearchPatients { name: Some(name), birth_date: Some(Phi::new(birth_date)), ..blank });
+    }
+    let read = ctx.read(&policy::TITLE_PAGE).await?;
+    let (db, keys) = (read.db()?, read.keys().await?);
+    let mut found = Vec::new();
+    for search in searches {
+        // A name that is none cannot be looked up, and finds nobody.
+        let Ok(conditions) = conditions(&keys, &search) else { continue };
+        let ids = repository::terms::find_all_of(db, ctx.facility(), &conditions, MAX_CANDIDATES).await?;
+        for row in repository::patients::find_by_ids(db, ctx.facility(), &ids).await? {
+            let candidate = sealing::open_hidden(&keys, row)?;
+            if matching::matches(candidate.identity(), &search).is_some() && !found.contains(&candidate.id()) {
+                found.push(candidate.id());
+            }
+        }
+    }
+    // Many of one name and birth date are no match.
+    Ok(if found.len() > MOST { Vec::new() } else { found })
 }
 
 /// The part of the list after the cursor, shown.
