@@ -991,6 +991,7 @@ diesel::table! {
         requested_by -> Uuid,
         /// operational: when
         requested_at -> Timestamptz,
+        /// operational: whether whoever asked may have documents labelled 42 CFR Part 2
         part2 -> Bool,
         /// operational: how far it is
         status -> Text,
