@@ -4,6 +4,8 @@
 //! the letters of Western European languages. A character it lacks is not dropped and not replaced by a look-alike: its
 //! Unicode number stands in its place, and the first page says so.
 
+use std::fmt::Write as _;
+
 use oxidize_pdf::{Document, Font, Page, measure_text};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -109,7 +111,7 @@ fn drawable(text: &str) -> (String, usize) {
             open = false;
         } else {
             drawn.push_str(if open { " " } else { "[" });
-            drawn.push_str(&format!("U+{:04X}", u32::from(c)));
+            let _ = write!(drawn, "U+{:04X}", u32::from(c));
             undrawable += 1;
             open = true;
         }

@@ -124,10 +124,7 @@ async fn upload(
         .once(once)
         .run(|tx| async move {
             policy::require_kind(&tx, kind)?;
-            if kind == DocumentKind::PsychotherapyNote {
-                let message = "a psychotherapy note is written here, not uploaded: its file would be read into search";
-                return Err(Stop::refuse(Refusal::KeptApart, &["input", "kind"], message));
-            }
+            uploadable(kind)?;
             let ctx = tx.ctx();
             let part2 = new.labels.contains(&DocumentLabel::Part2);
             let upload = validation::upload(new, ctx.now().date_naive())?;
@@ -185,6 +182,14 @@ async fn upload(
         tracing::warn!(%error, "a refused upload was left for the sweep");
     }
     outcome
+}
+
+/// A psychotherapy note has no file: it would be read into search.
+fn uploadable(kind: DocumentKind) -> Result<(), Stop<Refusal>> {
+    if kind != DocumentKind::PsychotherapyNote {
+        return Ok(());
+    }
+    Err(Stop::refuse(Refusal::KeptApart, &["input", "kind"], "a psychotherapy note is written here, not uploaded"))
 }
 
 /// One audit row for each patient a document is about, or one for none.
