@@ -55,8 +55,7 @@ pub(super) fn cut_network(and_exec: bool) -> Cut {
     let exec: &[i64] = if and_exec { &[libc::SYS_execve, libc::SYS_execveat] } else { &[] };
     let rules = FORBIDDEN.iter().chain(exec).map(|call| (*call, Vec::new())).collect();
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let program = SeccompFilter::new(rules, SeccompAction::Allow, denied, architecture)
-        .and_then(BpfProgram::try_from);
+    let program = SeccompFilter::new(rules, SeccompAction::Allow, denied, architecture).and_then(BpfProgram::try_from);
     match program.map(|program| apply_filter_all_threads(&program)) {
         Ok(Ok(())) => Cut::Done,
         _ => Cut::NotPermitted,
