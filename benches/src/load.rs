@@ -92,10 +92,8 @@ async fn measure(bed: &Bed, plan: &Plan) -> Result<()> {
     }
     let server = Server::start(bed, bed.urls.server.reveal()).await?;
     let rest = accounting::resident(server.pid()?)?;
-    println!(
-        "\n{} patients, {} visits, {} passages in {} facilities, made in {:.0} s\n",
-        plan.sizes.patients, plan.sizes.visits, plan.sizes.passages, plan.sizes.facilities, bed.population.seconds
-    );
+    println!("\n{} patients, {} visits, {} passages in {} facilities, made in {:.0} s\n", plan.sizes.patients,
+        plan.sizes.visits, plan.sizes.passages, plan.sizes.facilities, bed.population.seconds);
     println!(
         "| operation | connections | per second | p50 ms | p99 ms | CPU ms: server | database | pgbench: per second | \
          p50 ms | CPU ms | ratio of throughput | of CPU | statements | round trips | bytes: database | answer |\n\
@@ -122,11 +120,7 @@ async fn measure(bed: &Bed, plan: &Plan) -> Result<()> {
         }
     }
     floor(plan).await?;
-    println!(
-        "\nmemory of the server: {} MiB at rest, {} MiB after",
-        rest >> 20,
-        accounting::resident(server.pid()?)? >> 20
-    );
+    println!("\nmemory of the server: {} MiB at rest, {} MiB after", rest >> 20, accounting::resident(server.pid()?)? >> 20);
     Ok(())
 }
 
@@ -356,14 +350,7 @@ fn print(name: &str, connections: usize, heard: Heard, own: Side, limit: Option<
     );
     println!(
         "| {name} | {connections} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {beside} | {} | {} | {} | {} |",
-        own.per_second,
-        own.p50,
-        own.p99,
-        own.server_cpu,
-        own.database_cpu,
-        heard.statements,
-        heard.round_trips,
-        heard.bytes,
-        heard.answer_bytes
+        own.per_second, own.p50, own.p99, own.server_cpu, own.database_cpu, heard.statements, heard.round_trips,
+        heard.bytes, heard.answer_bytes
     );
 }

@@ -94,15 +94,14 @@ async fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Search { passages, facilities, queries, keep } => search::run(passages, facilities, queries, keep).await,
         Bench::Load { scale, connections, seconds, keep } => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "sizes"
-            )]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "sizes")]
             let share = |whole: usize| (whole as f64 * scale) as usize;
-            let sizes =
-                Sizes { facilities: 200, patients: share(200_000), visits: share(600_000), passages: share(100_000) };
+            let sizes = Sizes {
+                facilities: 200,
+                patients: share(200_000),
+                visits: share(600_000),
+                passages: share(100_000),
+            };
             load::run(Plan { sizes, connections, seconds, keep }).await
         }
     }

@@ -39,8 +39,10 @@ impl Static {
     /// When it does not come up.
     pub async fn start() -> Result<Self> {
         let address = free_address()?;
-        let child =
-            Command::new(std::env::current_exe()?).args([STATIC, &address.to_string()]).kill_on_drop(true).spawn()?;
+        let child = Command::new(std::env::current_exe()?)
+            .args([STATIC, &address.to_string()])
+            .kill_on_drop(true)
+            .spawn()?;
         let url = format!("http://{address}/");
         for _ in 0..TRIES {
             if reqwest::Client::new().post(&url).send().await.is_ok() {
