@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 /// Time to be let in.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Longest silence while the file is taken and while it is judged.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What is sent at once; clamd takes chunks of any size below its limit for the whole.
 const CHUNK_BYTES: usize = 128 * 1024;
 /// Longest answer: a path and the name of what was found.

@@ -247,15 +247,11 @@ async fn pictures(config: &Config) {
         println!("      `brew install tesseract poppler`, or set ANAMNESIS_TESSERACT; then retry those documents");
         return;
     };
-    match found.version().await {
-        Ok(version) => Findings::ok(&format!("{version} reads text in pictures, in {}", found.languages)),
-        Err(_) => {
-            println!(
-                "--    text in pictures is not read: {} cannot be run without a network",
-                found.tesseract.display()
-            );
-            println!("      the kernel must permit filters of system calls (seccomp)");
-        }
+    if let Ok(version) = found.version().await {
+        Findings::ok(&format!("{version} reads text in pictures, in {}", found.languages));
+    } else {
+        println!("--    text in pictures is not read: {} cannot be run without a network", found.tesseract.display());
+        println!("      the kernel must permit filters of system calls (seccomp)");
     }
     if found.pdftoppm.is_none() {
         println!(

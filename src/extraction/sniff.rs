@@ -249,11 +249,10 @@ fn kinds_of_mime(mime: &str) -> Option<&'static [FileKind]> {
     Some(match mime {
         "text/plain" | "text/csv" | "text/markdown" => TEXT,
         "text/html" | "application/xhtml+xml" => HTML,
-        "text/xml" | "application/xml" => XML,
+        "text/xml" | "application/xml" | "application/fhir+xml" => XML,
         "application/rtf" | "text/rtf" | "application/x-rtf" | "text/richtext" => &[FileKind::Rtf],
         "message/rfc822" => MAIL,
         "application/json" | "application/fhir+json" => JSON,
-        "application/fhir+xml" => XML,
         "application/vnd.oasis.opendocument.text"
         | "application/vnd.oasis.opendocument.spreadsheet"
         | "application/vnd.oasis.opendocument.presentation" => OPENDOCUMENT,

@@ -12,13 +12,11 @@ use std::time::{Duration, Instant};
 use anamnesis::extraction::{ExtractionError, Extractor, FileKind, Limits};
 use tokio::io::{AsyncRead, ReadBuf};
 
-#[expect(dead_code, reason = "some of the files are only for the unit tests")]
 #[path = "../../src/extraction/tests/samples.rs"]
-mod samples;
+pub mod samples;
 
-#[expect(dead_code, reason = "some of the files are only for the unit tests")]
 #[path = "../../src/extraction/tests/samples_formats.rs"]
-mod samples_formats;
+pub mod samples_formats;
 
 const MIB: u64 = 1024 * 1024;
 

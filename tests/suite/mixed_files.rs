@@ -8,10 +8,7 @@ use std::time::Duration;
 use anamnesis::extraction::{ExtractionError, Extractor, FileKind, Limits, SNIFF_BYTES, sniff};
 use futures::StreamExt as _;
 
-#[path = "../../src/extraction/tests/samples.rs"]
-mod samples;
-#[path = "../../src/extraction/tests/samples_formats.rs"]
-mod samples_formats;
+use crate::extraction::{samples, samples_formats};
 
 const FILES: usize = 1000;
 /// Children under way at once.

@@ -11,9 +11,7 @@ use anamnesis::extraction::{ExtractionError, Extractor, FileKind, Limits, OcrLim
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-#[expect(dead_code, reason = "some of the files are only for the unit tests")]
-#[path = "../../src/extraction/tests/samples.rs"]
-mod samples;
+use crate::extraction::samples;
 
 /// Capital letters, five dots wide and seven high.
 const LETTERS: &[(char, [&str; 7])] = &[
@@ -212,7 +210,7 @@ async fn a_tool_that_fails_hangs_or_is_missing_is_told_apart() {
         recognizer.limits.wall = wall;
         async move { recognizer.read_picture(FileKind::Png, b"picture").await.unwrap_err() }
     };
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     assert_eq!(read(folder.path().join("absent"), minute).await, ExtractionError::NoOcr);
     let refuses = program(folder.path(), "refuses", "#!/bin/sh\nexit 1\n");
     assert_eq!(read(refuses, minute).await, ExtractionError::Damaged);

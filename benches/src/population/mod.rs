@@ -166,7 +166,8 @@ pub async fn fill(app: &Arc<App>, urls: &DatabaseUrls, sizes: Sizes) -> Result<P
         let patients = patients::make(&mut maker, &client, facility, &bar).await?;
         documents::make(&mut maker, &client, facility, &patients, &corpus, &bar).await?;
     }
-    client.batch_execute("VACUUM ANALYZE; CHECKPOINT").await?;
+    client.batch_execute("VACUUM ANALYZE").await?;
+    client.batch_execute("CHECKPOINT").await?;
     bar.finish_and_clear();
     Ok(Population {
         sizes,

@@ -245,7 +245,7 @@ fn describe(index: &mut Index, number: i32, document: &Document, sha256: &[u8]) 
     index.entries.push(json!({
         "file": name, "sha256": sha256, "title": document.title.reveal(), "kind": kind,
         "documentDate": document.document_date, "mimeType": document.mime_type, "origin": document.origin.as_str(),
-        "fileName": document.file_name.as_ref().map(|name| name.reveal()), "signedAt": document.signed_at,
+        "fileName": document.file_name.as_ref().map(crate::phi::Phi::reveal), "signedAt": document.signed_at,
         "id": document.id.encode(), "redisclosureNotice": document.part2.then_some(REDISCLOSURE_NOTICE),
     }));
     let title = document.title.reveal();

@@ -5,14 +5,9 @@ use serde_json::{Value, json};
 
 use super::search::{found, start};
 use super::wire;
+use crate::extraction::{samples, samples_formats};
 use crate::harness::{Client, TestApp, engines};
 use crate::scans;
-
-#[expect(dead_code, reason = "some of the files are only for the unit tests")]
-#[path = "../../../../src/extraction/tests/samples.rs"]
-mod samples;
-#[path = "../../../../src/extraction/tests/samples_formats.rs"]
-mod samples_formats;
 
 const STATE: &str =
     "query($id: ID!) { document(id: $id) { status mimeType pageCount failure { code message retryable } } }";
