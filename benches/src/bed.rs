@@ -109,13 +109,12 @@ impl Bed {
         migrate::up(&urls.owner).await?;
         let app = app(&folder, &urls, &model)?;
         app.prepare().await?;
-        let population = match known {
-            Some(population) => population,
-            None => {
-                let population = population::fill(&app, &urls, sizes).await?;
-                std::fs::write(folder.marker(), population.written())?;
-                population
-            }
+        let population = if let Some(population) = known {
+            population
+        } else {
+            let population = population::fill(&app, &urls, sizes).await?;
+            std::fs::write(folder.marker(), population.written())?;
+            population
         };
         Ok(Self { embedded, urls, app, population, programs, folder, model })
     }

@@ -111,7 +111,9 @@ impl Corpus {
             vector.iter_mut().zip(&sentence.vector).for_each(|(sum, part)| *sum += part);
         }
         normalise(&mut vector);
-        vector.iter_mut().for_each(|number| *number += random.random_range(-NOISE..NOISE));
+        for number in &mut vector {
+            *number += random.random_range(-NOISE..NOISE);
+        }
         normalise(&mut vector);
         Made { sentences, vector }
     }
@@ -138,7 +140,9 @@ fn sentences(text: &str) -> Vec<String> {
 
 fn normalise(vector: &mut [f32]) {
     let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    vector.iter_mut().for_each(|number| *number /= length);
+    for number in vector {
+        *number /= length;
+    }
 }
 
 /// Two texts by the place of a third.

@@ -94,6 +94,8 @@ pub struct Hit {
     pub end_char: i32,
     /// Words of the passage that the query has too.
     pub highlights: Vec<Mark>,
+    /// Whether its document is labelled 42 CFR Part 2: such a passage is sent to no other party.
+    pub part2: bool,
 }
 
 impl Hit {

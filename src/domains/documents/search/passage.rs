@@ -35,5 +35,6 @@ pub async fn passage(ctx: &RequestContext, id: ChunkId) -> Result<Hit> {
         position: row.position,
         start_char: row.start_char,
         end_char: row.end_char,
+        part2: row.part2,
     })
 }

@@ -257,6 +257,9 @@ pub(super) struct PassageRow {
     /// Those whose charts the actor may open.
     #[diesel(sql_type = Array<SqlUuid>)]
     pub patient_ids: Vec<PatientId>,
+    /// Whether its document is labelled 42 CFR Part 2.
+    #[diesel(sql_type = Bool)]
+    pub part2: bool,
 }
 
 /// The lexemes of texts by PostgreSQL's own parser and dictionaries; the texts pass through and stay nowhere.
@@ -398,7 +401,8 @@ pub(super) async fn passages(
 ) -> Result<Vec<PassageRow>> {
     Ok(sql("SELECT c.id, c.document_id, c.position, c.page, c.start_char, c.end_char, c.text_ciphertext, \
          ARRAY(SELECT p.patient_id FROM document_patients p \
-             WHERE p.facility_id = $1 AND p.document_id = c.document_id ORDER BY p.patient_id) AS patient_ids \
+             WHERE p.facility_id = $1 AND p.document_id = c.document_id ORDER BY p.patient_id) AS patient_ids, \
+         coalesce((SELECT d.part2 FROM documents d WHERE d.facility_id = $1 AND d.id = c.document_id), true) AS part2 \
          FROM document_chunks c WHERE c.facility_id = $1 AND c.id = ANY ($2::uuid[])")
     .bind::<SqlUuid, _>(facility)
     .bind::<Array<SqlUuid>, _>(ids)

@@ -222,6 +222,7 @@ async fn show(read: &Read, page: &[Fused], looked_for: &LookedFor) -> Result<Vec
             position: row.position,
             start_char: row.start_char,
             end_char: row.end_char,
+            part2: row.part2,
         })
     });
     Ok(hits.collect())

@@ -98,6 +98,30 @@ async fn an_answer_is_from_the_passages_cited_and_what_identifies_does_not_leave
 }
 
 #[tokio::test]
+async fn what_is_labelled_part_2_is_shown_and_not_sent() {
+    let script = Script::default();
+    let app = app_with_model(&script).await;
+    let physician = app.member(&[Role::Physician]).await;
+    let patient = odile(&physician).await;
+    let more = json!({ "patientIds": [patient], "labels": ["PART_2"] });
+    write_note(&physician, "Buprenorphine 8 mg for opioid use disorder.", more).await;
+    app.work().await;
+    let answer = ask(&physician, "Which opioid treatment?", &patient).await;
+    assert_eq!((&answer["outcome"], &answer["model"]), (&json!("PASSAGES_ONLY"), &Value::Null));
+    assert_eq!(answer["passages"].as_array().unwrap().len(), 1);
+    assert_eq!(script.heard(), "null");
+
+    // Beside one that is not labelled, that alone is sent; citations count all that are shown.
+    write_note(&physician, LITHIUM, json!({ "patientIds": [patient] })).await;
+    app.work().await;
+    script.say(&json!({ "sentences": [{ "text": "900 mg at night.", "passages": [1] }] }));
+    let answer = ask(&physician, "opioid use disorder treatment", &patient).await;
+    assert!(!script.heard().contains("uprenorphine"), "{}", script.heard());
+    let cited = usize::try_from(answer["sentences"][0]["citations"][0].as_u64().unwrap()).unwrap();
+    assert_eq!(answer["passages"][cited]["passage"]["text"], LITHIUM);
+}
+
+#[tokio::test]
 async fn what_the_record_or_the_model_does_not_say_is_not_made_up() {
     let script = Script::default();
     let app = app_with_model(&script).await;

@@ -1,5 +1,7 @@
 //! What a model is told, and what is believed of its answer. Pure.
 
+use std::fmt::Write as _;
+
 use serde::Deserialize;
 
 use crate::language_model::{Message, Speaker};
@@ -15,9 +17,10 @@ const RULES: &str = "You answer a clinician's question about one patient from nu
 pub(super) fn conversation(question: &str, passages: &[String]) -> Vec<Message> {
     let mut content = String::from("Passages:\n");
     for (number, passage) in (1..).zip(passages) {
-        content.push_str(&format!("\n[{number}]\n{passage}\n"));
+        // Writing to a string does not fail.
+        let _ = writeln!(content, "\n[{number}]\n{passage}");
     }
-    content.push_str(&format!("\nQuestion: {question}"));
+    let _ = write!(content, "\nQuestion: {question}");
     vec![Message { role: Speaker::System, content: RULES.to_owned() }, Message { role: Speaker::User, content }]
 }
 

@@ -27,7 +27,7 @@ text_enum! {
         Answered = "answered",
         /// The record does not answer it, as far as it may be read.
         NotFound = "not_found",
-        /// No model words answers here: read the passages.
+        /// No model words answers here, or none may have these passages (42 CFR Part 2): read them.
         PassagesOnly = "passages_only",
         /// The model did not answer, or not in a form that can be believed: read the passages.
         ModelFailed = "model_failed",
@@ -73,17 +73,22 @@ pub(super) async fn ask(ctx: &RequestContext, question: &Phi<String>, patient: P
     let Some(model) = ctx.app().language_model.clone() else {
         return Ok(answered(DocumentAnswerOutcome::PassagesOnly, Vec::new(), None));
     };
+    // Sending on what is labelled 42 CFR Part 2 is a disclosure that nobody has consented to.
+    let sent: Vec<(usize, &Hit)> = passages.iter().enumerate().filter(|(_, hit)| !hit.part2).collect();
+    if sent.is_empty() {
+        return Ok(answered(DocumentAnswerOutcome::PassagesOnly, Vec::new(), None));
+    }
     let known = known(ctx, &identity).await?;
-    let sent: Vec<_> = passages.iter().map(|hit| hit.chunk.uuid()).collect();
+    let chunks: Vec<_> = sent.iter().map(|(_, hit)| hit.chunk.uuid()).collect();
     ctx.note(
         &policy::ASK,
         Subject { kind: None, id: None, patient: Some(patient) },
-        json!({ "model": model.name(), "sent": sent }),
+        json!({ "model": model.name(), "sent": chunks }),
     );
     // The transaction is over and what was read is on record before anything leaves.
     ctx.finish().await?;
     let name = Some(model.name().to_owned());
-    Ok(match worded(&*model, question, &passages, &known).await {
+    Ok(match worded(&*model, question, &sent, &known).await {
         None => answered(DocumentAnswerOutcome::ModelFailed, Vec::new(), name),
         Some(sentences) if sentences.is_empty() => answered(DocumentAnswerOutcome::NotFound, sentences, name),
         Some(sentences) => answered(DocumentAnswerOutcome::Answered, sentences, name),
@@ -94,11 +99,11 @@ pub(super) async fn ask(ctx: &RequestContext, question: &Phi<String>, patient: P
 async fn worded(
     model: &dyn LanguageModel,
     question: &Phi<String>,
-    passages: &[Hit],
+    passages: &[(usize, &Hit)],
     known: &[Known],
 ) -> Option<Vec<Sentence>> {
     let mut tokens = Tokens::new(known);
-    let hidden: Vec<String> = passages.iter().map(|hit| tokens.hide(hit.text.reveal_str())).collect();
+    let hidden: Vec<String> = passages.iter().map(|(_, hit)| tokens.hide(hit.text.reveal_str())).collect();
     let question = tokens.hide(question.reveal_str());
     let answer = match model.complete(conversation(&question, &hidden)).await {
         Ok(answer) => answer,
@@ -108,9 +113,10 @@ async fn worded(
         }
     };
     let stated = believed(&answer, &hidden)?;
+    let places = |cited: Vec<usize>| cited.into_iter().filter_map(|place| Some(passages.get(place)?.0)).collect();
     let restored = stated
         .into_iter()
-        .filter_map(|one| Some(Sentence { text: tokens.restore(&one.text)?, passages: one.passages }));
+        .filter_map(|one| Some(Sentence { text: tokens.restore(&one.text)?, passages: places(one.passages) }));
     Some(restored.collect())
 }
 
