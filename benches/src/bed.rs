@@ -17,7 +17,7 @@ use crate::population::{self, Population, Sizes};
 
 const DATABASE: &str = "anamnesis";
 /// Where the embedded cluster leaves its process id.
-const PID_FILE: &str = "postmaster.pid";
+const PID_FILE: &str = "pgdata/postmaster.pid";
 
 /// A running database with its population.
 pub struct Bed {

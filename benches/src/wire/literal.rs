@@ -103,8 +103,14 @@ impl Types {
     }
 }
 
+/// As an escape string where there is a colon: pgbench takes one before a word for a variable, in quotes too.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let text = text.replace('\'', "''");
+    if text.contains(':') {
+        format!("E'{}'", text.replace('\\', "\\\\").replace(':', "\\x3a"))
+    } else {
+        format!("'{text}'")
+    }
 }
 
 /// Days since the year 2000.
