@@ -90,6 +90,7 @@ pub struct Metrics {
     documents: Family<Labels<1>, Counter>,
     mails: Family<Labels<1>, Counter>,
     rate_limited: Family<Labels<1>, Counter>,
+    connections: Family<Labels<1>, Gauge>,
     /// Number and time of the last block of each chain, as far as this node has seen.
     chains: Mutex<BTreeMap<FacilityId, (i64, DateTime<Utc>)>>,
     sealing: Mutex<Option<DateTime<Utc>>>,

@@ -24,12 +24,11 @@ pub(super) fn answers(edge: &Edge, ctx: RequestContext, request: Request) -> Box
     let observed = Observed::default();
     // An operation of this kind sets no cookies: its headers have been sent long before.
     let request = request.data(ctx.clone()).data(Cookies::default()).data(observed.clone());
-    let operation = batched_stream(|loads| edge.schema.execute_stream(request.data(loads)));
+    let schema = edge.schema.clone();
+    let operation = batched_stream(move |loads| schema.execute_stream(request.data(loads)));
     let limit = Duration::from_secs(edge.app.config.request_seconds);
     let running = Running { operation: operation.boxed(), ctx, observed, edge: edge.clone(), begun: Instant::now(), limit: Some(limit), over: false };
-    unfold(running, |mut running| async move { running.next().await.map(|answer| (answer, running)) })
-        .take_until(edge.closing.clone().cancelled_owned())
-        .boxed()
+    unfold(running, |mut running| async move { running.next().await.map(|answer| (answer, running)) }).boxed()
 }
 
 /// One denial, as an operation would answer it.

@@ -30,7 +30,9 @@ pub(in super::super) fn respond(edge: &Edge, ctx: RequestContext, request: Reque
         Event::default().event("next").data(data)
     });
     let complete = once(async { Event::default().event("complete").data("") });
-    let events = next.chain(complete).map(move |event| {
+    // A server that is stopping breaks off without `complete`: clients then come again, and go on with `after`.
+    let closing = edge.closing.clone().cancelled_owned();
+    let events = next.chain(complete).take_until(closing).map(move |event| {
         let _ = &open;
         Ok::<_, Infallible>(event)
     });

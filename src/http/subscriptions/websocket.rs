@@ -61,7 +61,7 @@ impl OptionalFromRequestParts<Edge> for Upgrade {
 /// `GET /graphql` that asks for a websocket.
 pub(in super::super) fn respond(edge: Edge, Upgrade { upgrade, parts }: Upgrade) -> Response {
     let limit = edge.app.config.max_body_bytes;
-    let mut upgrade = upgrade
+    let upgrade = upgrade
         .protocols([PROTOCOL])
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
@@ -127,9 +127,9 @@ async fn sent(sink: &mut (impl Sink<Message> + Unpin), message: Message) -> bool
 
 /// What the client says, and when it was last heard.
 fn messages(
-    incoming: impl Stream<Item = Result<Message, axum::Error>>,
+    incoming: impl Stream<Item = Result<Message, axum::Error>> + Send,
     heard: Arc<std::sync::Mutex<Instant>>,
-) -> impl Stream<Item = serde_json::Result<ClientMessage>> {
+) -> impl Stream<Item = serde_json::Result<ClientMessage>> + Send {
     incoming
         .take_while(|message| futures::future::ready(message.is_ok()))
         .filter_map(move |message| {
@@ -140,7 +140,6 @@ fn messages(
                 _ => None,
             })
         })
-        .boxed()
 }
 
 /// The codes of the protocol, for those the library closes with. Its words may hold what the client sent.
