@@ -107,12 +107,13 @@ pub async fn sweep(ctx: &RequestContext) -> Result<usize, Stop<Infallible>> {
     let cutoff = ctx.now() - TimeDelta::hours(i64::from(ctx.app().config.event_hours));
     let facility = ctx.facility();
     let read = ctx.read(&SWEEP).await?;
-    let any: Count =
-        sql("SELECT count(*) AS count FROM (SELECT FROM events WHERE facility_id = $1 AND occurred_at < $2 LIMIT 1) AS old")
-            .bind::<SqlUuid, _>(facility)
-            .bind::<Timestamptz, _>(cutoff)
-            .get_result(&mut read.db()?)
-            .await?;
+    let any: Count = sql(
+        "SELECT count(*) AS count FROM (SELECT FROM events WHERE facility_id = $1 AND occurred_at < $2 LIMIT 1) AS old",
+    )
+    .bind::<SqlUuid, _>(facility)
+    .bind::<Timestamptz, _>(cutoff)
+    .get_result(&mut read.db()?)
+    .await?;
     drop(read);
     ctx.finish().await?;
     if any.count == 0 {

@@ -27,7 +27,15 @@ pub(super) fn answers(edge: &Edge, ctx: RequestContext, request: Request) -> Box
     let schema = edge.schema.clone();
     let operation = batched_stream(move |loads| schema.execute_stream(request.data(loads)));
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let running = Running { operation: operation.boxed(), ctx, observed, edge: edge.clone(), begun: Instant::now(), limit: Some(limit), over: false };
+    let running = Running {
+        operation: operation.boxed(),
+        ctx,
+        observed,
+        edge: edge.clone(),
+        begun: Instant::now(),
+        limit: Some(limit),
+        over: false,
+    };
     unfold(running, |mut running| async move { running.next().await.map(|answer| (answer, running)) }).boxed()
 }
 

@@ -79,19 +79,22 @@ async fn serve(edge: Edge, parts: Parts, socket: WebSocket) {
     let _open = Open::new(&edge, "websocket");
     let (mut sink, incoming) = socket.split();
     let caller = Arc::new(OnceLock::new());
-    let executor = Operations { edge: edge.clone(), caller: Arc::clone(&caller), room: Arc::new(Semaphore::new(OPERATIONS)) };
+    let executor =
+        Operations { edge: edge.clone(), caller: Arc::clone(&caller), room: Arc::new(Semaphore::new(OPERATIONS)) };
     let heard = Arc::new(std::sync::Mutex::new(Instant::now()));
     let introduced = {
         let (app, caller) = (Arc::clone(&edge.app), Arc::clone(&caller));
         move |payload: Value| async move {
-            let known = introduce(&app, parts, &payload).map_err(|error| async_graphql::Error::new(error.to_string()))?;
+            let known =
+                introduce(&app, parts, &payload).map_err(|error| async_graphql::Error::new(error.to_string()))?;
             // Once: the protocol refuses a second introduction.
             let _ = caller.set(known);
             Ok(Data::default())
         }
     };
-    let protocol = Protocol::from_message_stream(executor, messages(incoming, Arc::clone(&heard)), WebSocketProtocols::GraphQLWS)
-        .on_connection_init(introduced);
+    let protocol =
+        Protocol::from_message_stream(executor, messages(incoming, Arc::clone(&heard)), WebSocketProtocols::GraphQLWS)
+            .on_connection_init(introduced);
     let mut protocol = std::pin::pin!(protocol);
     let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
     let introduction = tokio::time::sleep(INTRODUCTION);
@@ -130,16 +133,14 @@ fn messages(
     incoming: impl Stream<Item = Result<Message, axum::Error>> + Send,
     heard: Arc<std::sync::Mutex<Instant>>,
 ) -> impl Stream<Item = serde_json::Result<ClientMessage>> + Send {
-    incoming
-        .take_while(|message| futures::future::ready(message.is_ok()))
-        .filter_map(move |message| {
-            *heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
-            futures::future::ready(match message {
-                Ok(Message::Text(text)) => Some(ClientMessage::from_bytes(text.as_bytes())),
-                Ok(Message::Binary(bytes)) => Some(ClientMessage::from_bytes(&bytes)),
-                _ => None,
-            })
+    incoming.take_while(|message| futures::future::ready(message.is_ok())).filter_map(move |message| {
+        *heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+        futures::future::ready(match message {
+            Ok(Message::Text(text)) => Some(ClientMessage::from_bytes(text.as_bytes())),
+            Ok(Message::Binary(bytes)) => Some(ClientMessage::from_bytes(&bytes)),
+            _ => None,
         })
+    })
 }
 
 /// The codes of the protocol, for those the library closes with. Its words may hold what the client sent.
