@@ -187,6 +187,8 @@ typed_ids! {
     RecordExportId("exp") for "RecordExport";
     /// A search that is kept.
     SavedSearchId("srch") for "DocumentSavedSearch";
+    /// Something a user is told of.
+    NotificationId("ntf") for "Notification";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

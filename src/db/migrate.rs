@@ -19,6 +19,7 @@ const REPLACEABLE: &[&str] = &[
     include_str!("replaceable/30_facilities.sql"),
     include_str!("replaceable/35_events.sql"),
     include_str!("replaceable/40_patients.sql"),
+    include_str!("replaceable/45_notifications.sql"),
     include_str!("replaceable/50_documents.sql"),
     include_str!("replaceable/60_saved_searches.sql"),
 ];

@@ -795,6 +795,60 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// How a user wants to be told. Without a row: by mail soon, at any hour.
+    notification_preferences (facility_id, user_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: who
+        user_id -> Uuid,
+        /// operational: soon, daily or never
+        mail -> Text,
+        /// operational: hour of the daily mail, in the user's zone
+        digest_hour -> Integer,
+        /// operational: hour from which no mail is sent, in the user's zone; null for none
+        quiet_from -> Nullable<Integer>,
+        /// operational: hour until which no mail is sent; null for none
+        quiet_until -> Nullable<Integer>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when it was first set
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What a user is told of. While it is unread, the same again counts up instead of being another row.
+    notifications (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: who is told
+        user_id -> Uuid,
+        /// operational: what of (NotificationKind)
+        kind -> Text,
+        /// operational: the type of the object, as the API names it
+        subject_kind -> Text,
+        /// identifier: the object
+        subject_id -> Uuid,
+        /// operational: how often since it was last read
+        times -> Integer,
+        /// operational: when it happened last
+        occurred_at -> Timestamptz,
+        /// operational: when the user read it; null before
+        read_at -> Nullable<Timestamptz>,
+        /// operational: when a mail told of it, or was not wanted; null before
+        mailed_at -> Nullable<Timestamptz>,
+        /// operational: when it happened first
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Single-use password resets, hashed and short-lived.
     password_resets (token_hash) {
         /// operational: SHA-256 of the token

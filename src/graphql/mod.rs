@@ -13,7 +13,7 @@ pub mod request;
 
 use async_graphql::{MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{compliance, documents, facilities, identity, operations, patients};
+use crate::domains::{compliance, documents, facilities, identity, notifications, operations, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
@@ -21,6 +21,7 @@ pub struct Query(
     node::NodeQuery,
     identity::graphql::IdentityQuery,
     facilities::graphql::FacilitiesQuery,
+    notifications::graphql::NotificationsQuery,
     patients::graphql::PatientsQuery,
     documents::graphql::DocumentsQuery,
     documents::work::graphql::DocumentWorkQuery,
@@ -40,6 +41,7 @@ pub struct Query(
 pub struct Mutation(
     identity::graphql::IdentityMutation,
     facilities::graphql::FacilitiesMutation,
+    notifications::graphql::NotificationsMutation,
     patients::graphql::PatientsMutation,
     documents::graphql::DocumentsMutation,
     documents::versions::graphql::DocumentVersionsMutation,

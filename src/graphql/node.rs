@@ -24,12 +24,13 @@ use crate::domains::documents::versions::graphql::DocumentVersion;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
 use crate::domains::identity::graphql::{User, UserSession};
 use crate::domains::identity::loaders::UserLoader;
+use crate::domains::notifications::graphql::Notification;
 use crate::domains::operations::graphql::Job;
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
 use crate::domains::patients::loaders::PatientLoader;
-use crate::domains::{compliance, documents, facilities, identity, operations, patients};
+use crate::domains::{compliance, documents, facilities, identity, notifications, operations, patients};
 use crate::error::{Error, Result};
 use crate::ids::{DocumentId, PatientId, TypedId as _, UserId, split};
 
@@ -62,6 +63,7 @@ pub enum Node {
     DocumentProposal(DocumentProposal),
     DocumentSavedSearch(DocumentSavedSearch),
     AuditEntry(AuditEntry),
+    Notification(Notification),
     Job(Job),
 }
 
@@ -90,7 +92,11 @@ impl NodeQuery {
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
+/// One object by its id, loaded together with others of the answer where there may be many.
+///
+/// # Errors
+/// As [`find_one`], and for what is no id.
+pub async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
     let (prefix, uuid) = split(id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
     // What there may be many of in one question is loaded together.
     match prefix {
@@ -127,6 +133,8 @@ pub async fn find_one(request: &RequestContext, prefix: &str, uuid: Uuid) -> Res
     let found = if let Some(found) = identity::graphql::node(request, prefix, uuid).await {
         found
     } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = notifications::graphql::node(request, prefix, uuid).await {
         found
     } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
         found

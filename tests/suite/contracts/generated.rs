@@ -40,6 +40,7 @@ const TABLES: &[(&str, &str)] = &[
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
     ("dep", "departments"),
+    ("ntf", "notifications"),
     ("job", "jobs"),
     ("aud", "audit_log"),
 ];
@@ -72,6 +73,7 @@ const OWN_ID: &[(&str, &str)] = &[
     ("documentUploadBatch", "bat"),
     ("recordExport", "exp"),
     ("documentProposal", "prp"),
+    ("notification", "ntf"),
     ("job", "job"),
     ("audit", "aud"),
 ];
@@ -104,6 +106,7 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("visitId", "vis"),
     ("sessionId", "ses"),
     ("jobId", "job"),
+    ("notificationIds", "ntf"),
 ];
 
 /// Optional inputs without which a field has nothing to do.
@@ -200,7 +203,8 @@ impl Api {
     }
 
     pub fn description(&self, ty: &str) -> &str {
-        self.types[ty].description.as_ref().map_or("", |text| text.node.as_str())
+        let description = self.types.get(ty).and_then(|definition| definition.description.as_ref());
+        description.map_or("", |text| text.node.as_str())
     }
 
     /// Name of the type a root field returns, without list and non-null.
@@ -509,11 +513,25 @@ impl World {
             api.call(&maker, root, api.variables(root, &ids, false)).await;
         }
         Self::find(app, facility, &mut ids).await;
+        Self::tell(app, facility, &maker, &ids).await;
         // What is found only once it has been read.
         crate::harness::engines::provide_model().await;
         app.work().await;
         Self::find(app, facility, &mut ids).await;
         Self { ids, maker }
+    }
+
+    /// Has the maker told of something, which takes somebody else: gives them a document to look at.
+    async fn tell(app: &TestApp, facility: FacilityId, maker: &Client, ids: &Ids) {
+        let somebody = app.member_of(facility, &[Role::Nurse]).await;
+        let work = "query($id: ID!) { document(id: $id) { work { version } } }";
+        let found = somebody.run(work, json!({ "id": ids["doc"] })).await.ok();
+        let version = &found["document"]["work"]["version"];
+        let assign = "mutation($input: DocumentAssignInput!) { documentAssign(input: $input) { userErrors { message } } }";
+        let to = maker.user.unwrap().encode();
+        let input = json!({ "id": ids["doc"], "expectedVersion": version, "assigneeId": to });
+        let assigned = somebody.run(assign, json!({ "input": input })).await.ok();
+        assert_eq!(assigned["documentAssign"]["userErrors"], json!([]));
     }
 
     /// Writes a note and signs it; gives its id.

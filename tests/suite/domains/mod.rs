@@ -4,5 +4,6 @@ mod compliance;
 pub mod documents;
 mod facilities;
 pub mod identity;
+mod notifications;
 mod operations;
 mod patients;

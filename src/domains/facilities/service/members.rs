@@ -62,6 +62,16 @@ pub async fn standing(tx: &Tx, user: UserId) -> Result<Option<MemberStatus>> {
     Ok(member.map(|member| member.status))
 }
 
+/// Whether someone is an active member of the facility, for work of the server.
+///
+/// # Errors
+/// [`Error::Forbidden`] for anyone but the system; a fault.
+pub async fn works_here(ctx: &RequestContext, user: UserId) -> Result<bool> {
+    let read = ctx.read(&policy::STANDING).await?;
+    let member = repository::members::find_by_user(read.db()?, ctx.facility(), user).await?;
+    Ok(member.is_some_and(|member| member.status == MemberStatus::Active))
+}
+
 /// A page of members, last joined first, and how many there are when that is wanted.
 ///
 /// # Errors
