@@ -187,6 +187,10 @@ typed_ids! {
     RecordExportId("exp") for "RecordExport";
     /// A search that is kept.
     SavedSearchId("srch") for "DocumentSavedSearch";
+    /// What several people talk about.
+    ConversationId("cnv") for "Conversation";
+    /// What is said in a conversation.
+    MessageId("msg") for "Message";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

@@ -1241,3 +1241,69 @@ diesel::table! {
         position -> SmallInt,
     }
 }
+
+diesel::table! {
+    conversations (facility_id, id) {
+        facility_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        patient_id -> Nullable<Uuid>,
+        title_ciphertext -> Nullable<Bytea>,
+        tags_ciphertext -> Nullable<Bytea>,
+        priority -> Text,
+        status -> Text,
+        status_changed_at -> Nullable<Timestamptz>,
+        status_changed_by -> Nullable<Uuid>,
+        last_sequence -> BigInt,
+        last_activity_at -> Timestamptz,
+        hold_reason_ciphertext -> Nullable<Bytea>,
+        held_at -> Nullable<Timestamptz>,
+        held_by -> Nullable<Uuid>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        version -> Integer,
+    }
+}
+
+diesel::table! {
+    conversation_participants (facility_id, conversation_id, user_id) {
+        facility_id -> Uuid,
+        conversation_id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+        party -> Text,
+        joined_at -> Timestamptz,
+        invited_by -> Nullable<Uuid>,
+        left_at -> Nullable<Timestamptz>,
+        muted_until -> Nullable<Timestamptz>,
+        last_read_sequence -> BigInt,
+        seen_sequence -> BigInt,
+        delivered_sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    messages (facility_id, id) {
+        facility_id -> Uuid,
+        id -> Uuid,
+        conversation_id -> Uuid,
+        sequence -> BigInt,
+        author_user_id -> Nullable<Uuid>,
+        kind -> Text,
+        body_ciphertext -> Nullable<Bytea>,
+        system_event -> Nullable<Text>,
+        system_subject_id -> Nullable<Uuid>,
+        thread_root_id -> Nullable<Uuid>,
+        parent_id -> Nullable<Uuid>,
+        sensitivity -> Text,
+        model_name -> Nullable<Text>,
+        model_version -> Nullable<Text>,
+        confidence -> Nullable<Double>,
+        citations -> Nullable<Jsonb>,
+        created_at -> Timestamptz,
+        edited_at -> Nullable<Timestamptz>,
+        deleted_at -> Nullable<Timestamptz>,
+        deleted_by -> Nullable<Uuid>,
+        version -> Integer,
+    }
+}

@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Interface, Object};
 
 use super::loaders::{LoadError, load_one};
 use super::request::request;
+use crate::domains::chat::graphql::{Conversation, Message};
 use crate::domains::compliance::graphql::AuditEntry;
 use crate::domains::documents::amendments::graphql::AmendmentRequest;
 use crate::domains::documents::batch::graphql::DocumentUploadBatch;
@@ -26,7 +27,7 @@ use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
 use crate::domains::patients::loaders::PatientLoader;
-use crate::domains::{compliance, documents, facilities, identity, operations, patients};
+use crate::domains::{chat, compliance, documents, facilities, identity, operations, patients};
 use crate::error::{Error, Result};
 use crate::ids::{DocumentId, PatientId, TypedId as _, UserId, split};
 
@@ -58,6 +59,8 @@ pub enum Node {
     RecordExport(RecordExport),
     DocumentProposal(DocumentProposal),
     DocumentSavedSearch(DocumentSavedSearch),
+    Conversation(Conversation),
+    Message(Message),
     AuditEntry(AuditEntry),
     Job(Job),
 }
@@ -103,6 +106,9 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
             return Ok(found.map(|row| Node::Document(row.into())));
         }
         _ => {}
+    }
+    if let Some(found) = chat::graphql::node(ctx, prefix, uuid).await {
+        return found;
     }
     let request = request(ctx)?;
     let found = if let Some(found) = identity::graphql::node(request, prefix, uuid).await {
