@@ -8,6 +8,7 @@
 //! Every change of a conversation locks its row first, and looks at who takes part afterwards: what was decided before
 //! the lock was had is not believed.
 
+mod changes;
 pub mod conversations;
 pub mod graphql;
 pub mod loaders;

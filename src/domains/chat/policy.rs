@@ -54,8 +54,12 @@ pub const SEND: Action = Action::member("chat.send");
 /// Says how far one has read, or what has arrived.
 pub const RECEIPT: Action = Action::member("chat.receipt");
 
+/// Tells the others that one is writing.
+pub const TYPING: Action = Action::member("chat.typing");
+
 /// Every action of the domain, for the permission matrix.
-pub const ALL: &[&Action] = &[&READ, &CREATE, &CREATE_STAFF, &MANAGE, &PARTICIPANTS, &LEAVE, &MUTE, &SEND, &RECEIPT];
+pub const ALL: &[&Action] =
+    &[&READ, &CREATE, &CREATE_STAFF, &MANAGE, &PARTICIPANTS, &LEAVE, &MUTE, &SEND, &RECEIPT, &TYPING];
 
 /// On which side someone with these roles stands; whoever is both works here.
 #[must_use]

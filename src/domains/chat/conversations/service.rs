@@ -9,6 +9,7 @@ pub use super::repository::Filter;
 use super::repository::{self, Changes, Locked, NewConversationRow};
 use super::sealing;
 use crate::access::{Once, RequestContext, Role, Subject, Tx};
+use crate::domains::chat::changes::{changed, spoken, told};
 use crate::domains::chat::messages::service::say;
 use crate::domains::chat::model::{
     ActivityCursor, Conversation, ConversationKind, ConversationPriority, ConversationStatus, MessageSystemEvent,
@@ -18,6 +19,7 @@ use crate::domains::chat::participants::{self, NewParticipant};
 use crate::domains::chat::{policy, validation};
 use crate::domains::{facilities, patients};
 use crate::error::{Error, Result, Stop};
+use crate::events::EventKind;
 use crate::ids::{ConversationId, PatientId, UserId, new_id};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
@@ -145,7 +147,9 @@ pub async fn create_conversation(
                 created_at: ctx.now(),
             };
             repository::insert(db, row).await?;
+            let audience: Vec<UserId> = seats.iter().map(|seat| seat.user).collect();
             participants::insert(&tx, id, seats).await?;
+            told(&tx, EventKind::ConversationChanged, id, &audience);
             tx.audit(subject(id, new.patient), json!({ "kind": new.kind.as_str() }));
             Ok(id)
         })
@@ -258,6 +262,7 @@ pub async fn update_conversation(
                 changes.tags_ciphertext = Some(sealing::seal_tags(&keys, id, &validation::tags(tags)?)?);
             }
             repository::change(tx.db()?, tx.ctx().facility(), id, changes).await?;
+            changed(&tx, EventKind::ConversationChanged, id).await?;
             tx.audit(subject(id, conversation.patient_id), json!({ "change": "updated" }));
             Ok(id)
         })
@@ -290,7 +295,9 @@ pub async fn set_status(
                 ConversationStatus::Escalated => MessageSystemEvent::Escalated,
                 ConversationStatus::Completed => MessageSystemEvent::Completed,
             };
-            say(&tx, id, event, ctx.user()?).await?;
+            let said = say(&tx, id, event, &[ctx.user()?]).await?;
+            let audience = changed(&tx, EventKind::ConversationChanged, id).await?;
+            said.into_iter().for_each(|message| spoken(&tx, EventKind::MessageSent, id, message, &audience));
             tx.audit(subject(id, conversation.patient_id), json!({ "status": status.as_str() }));
             Ok(id)
         })

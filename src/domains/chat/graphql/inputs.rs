@@ -129,6 +129,13 @@ pub struct MessageSendInput {
     pub idempotency_key: Option<String>,
 }
 
+/// A conversation the caller is writing in.
+#[derive(InputObject)]
+pub struct ConversationTypingInput {
+    /// Id of the conversation.
+    pub conversation_id: ConversationId,
+}
+
 /// How far the caller has got.
 #[derive(InputObject)]
 pub struct MessageReceiptInput {

@@ -4,8 +4,8 @@ use async_graphql::{Context, Object};
 
 use super::inputs::{
     ConversationCreateInput, ConversationInviteInput, ConversationLeaveInput, ConversationMuteInput,
-    ConversationRemoveParticipantInput, ConversationSetRoleInput, ConversationStatusInput, ConversationUpdateInput,
-    MessageReceiptInput, MessageSendInput,
+    ConversationRemoveParticipantInput, ConversationSetRoleInput, ConversationStatusInput, ConversationTypingInput,
+    ConversationUpdateInput, MessageReceiptInput, MessageSendInput,
 };
 use super::types::{ChatUserError, Conversation, Message};
 use crate::domains::chat::conversations::service::{self as conversations, NewConversation, UpdateConversation};
@@ -33,6 +33,14 @@ payload!(
     ConversationLeavePayload {
         /// Its id; null when refused.
         left_id: ConversationId,
+    } or ChatUserError
+);
+
+payload!(
+    /// Whether the others were told.
+    ConversationTypingPayload {
+        /// Id of the conversation.
+        conversation_id: ConversationId,
     } or ChatUserError
 );
 
@@ -212,6 +220,19 @@ impl ChatMutation {
         let ConversationMuteInput { id, until, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
         conversation(ctx, participants::mute(request(ctx)?, id, until, once).await).await
+    }
+
+    /// Tells those who listen to the conversation that the caller is writing; to be sent again every few seconds while
+    /// they are. Nothing is written down. Needs `chat.typing`.
+    async fn conversation_typing(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversation.")] input: ConversationTypingInput,
+    ) -> Result<ConversationTypingPayload> {
+        match participants::typing(request(ctx)?, input.conversation_id).await {
+            Ok(id) => Ok(ConversationTypingPayload::done(id)),
+            Err(stop) => ConversationTypingPayload::refused(stop),
+        }
     }
 
     /// Sends a message. Needs `chat.send`.

@@ -8,12 +8,14 @@ use super::repository::{self, MessageRow, NewMessage};
 use super::sealing;
 use crate::access::{Once, RequestContext, Subject, Tx};
 use crate::crypto::FacilityKeys;
+use crate::domains::chat::changes::spoken;
 use crate::domains::chat::conversations::service::{locked, observer};
 use crate::domains::chat::model::{
     Message, MessageKind, MessageSensitivity, MessageSystemEvent, ParticipantRole, Refusal,
 };
 use crate::domains::chat::{policy, validation};
 use crate::error::{Error, Result, Stop};
+use crate::events::EventKind;
 use crate::ids::{ConversationId, MessageId, PatientId, UserId, new_id};
 use crate::pagination::{Window, WindowRequest};
 use crate::phi::Phi;
@@ -167,9 +169,10 @@ pub async fn send_message(
                 sensitivity: new.sensitivity,
                 now: ctx.now(),
             };
-            if !repository::insert(db, ctx.facility(), row).await? {
+            let Some(audience) = repository::insert(db, ctx.facility(), row).await? else {
                 return Err(unsent(&tx, new.conversation).await);
-            }
+            };
+            spoken(&tx, EventKind::MessageSent, new.conversation, id, &audience);
             Ok(id)
         })
         .await
@@ -187,27 +190,17 @@ async fn unsent(tx: &Tx, conversation: ConversationId) -> Stop<Refusal> {
     }
 }
 
-/// Writes into a conversation what happened to it.
+/// Writes into a conversation what happened to it, to each of these users as a message. Those who are to hear of it are
+/// told by the caller, who knows who is left.
 pub(in crate::domains::chat) async fn say(
     tx: &Tx,
     conversation: ConversationId,
     event: MessageSystemEvent,
-    subject: UserId,
-) -> Result<()> {
-    say_all(tx, conversation, event, &[subject]).await
-}
-
-/// The same that happened to several, each as a message.
-pub(in crate::domains::chat) async fn say_all(
-    tx: &Tx,
-    conversation: ConversationId,
-    event: MessageSystemEvent,
     subjects: &[UserId],
-) -> Result<()> {
+) -> Result<Vec<MessageId>> {
     let (ctx, db) = (tx.ctx(), tx.db()?);
     let count = i64::try_from(subjects.len()).map_err(Error::internal)?;
     let numbered = repository::number(db, ctx.facility(), conversation, count, ctx.now()).await?;
     let last = numbered.ok_or(Error::NotFound)?.last_sequence;
-    repository::insert_events(db, ctx.facility(), conversation, last, event, subjects, ctx.now()).await?;
-    Ok(())
+    repository::insert_events(db, ctx.facility(), conversation, last, event, subjects, ctx.now()).await
 }

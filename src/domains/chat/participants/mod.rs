@@ -23,6 +23,12 @@ pub(super) async fn insert(tx: &Tx, conversation: ConversationId, seats: Vec<New
     repository::insert(tx.db()?, tx.ctx().facility(), conversation, seats, tx.ctx().now()).await
 }
 
+/// Who takes part now.
+pub(super) async fn present_users(tx: &Tx, conversation: ConversationId) -> Result<Vec<UserId>> {
+    let present = repository::present(tx.db()?, tx.ctx().facility(), &[conversation]).await?;
+    Ok(present.into_iter().map(|there| there.user).collect())
+}
+
 /// Two people in care do not meet.
 pub(super) fn one_patient() -> Stop<Refusal> {
     let sentence = "at most one person in care takes part, and never without staff";

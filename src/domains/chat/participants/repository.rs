@@ -205,23 +205,26 @@ macro_rules! receipt {
             $set,
             " FROM messages m WHERE m.facility_id = $1 AND m.id = $2 AND p.facility_id = $1 \
                AND p.conversation_id = m.conversation_id AND p.user_id = $3 AND p.left_at IS NULL \
-             RETURNING p.conversation_id AS id"
+             RETURNING p.conversation_id AS id, ARRAY(SELECT a.user_id FROM conversation_participants a \
+               WHERE a.facility_id = $1 AND a.conversation_id = p.conversation_id AND a.left_at IS NULL) AS present"
         )
     };
 }
 
-/// Whose conversation it is; `None` when there is no such message where the user takes part.
+/// The conversation, and who takes part in it; `None` when there is no such message where the user takes part.
 pub(super) async fn receive(
     mut db: &AsyncPgConnection,
     facility: FacilityId,
     message: MessageId,
     user: UserId,
     receipt: Receipt,
-) -> Result<Option<ConversationId>> {
+) -> Result<Option<(ConversationId, Vec<UserId>)>> {
     #[derive(QueryableByName)]
     struct Of {
         #[diesel(sql_type = SqlUuid)]
         id: ConversationId,
+        #[diesel(sql_type = Array<SqlUuid>)]
+        present: Vec<UserId>,
     }
     let statement = match receipt {
         Receipt::Delivered => receipt!("delivered_sequence = greatest(p.delivered_sequence, m.sequence)"),
@@ -239,7 +242,7 @@ pub(super) async fn receive(
         .get_result(&mut db)
         .await
         .optional()?;
-    Ok(of.map(|of| of.id))
+    Ok(of.map(|of| (of.id, of.present)))
 }
 
 /// Messages after the last one read, less one's own and the deleted ones of others. Messages are numbered without gaps, so

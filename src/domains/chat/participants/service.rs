@@ -8,14 +8,16 @@ use serde_json::json;
 pub use super::repository::Receipt;
 use super::{one_patient, repository, too_many};
 use crate::access::{Once, RequestContext, Tx};
+use crate::domains::chat::changes::{changed, spoken, told};
 use crate::domains::chat::conversations::Locked;
 use crate::domains::chat::conversations::service::{admitted, locked, observer, subject};
-use crate::domains::chat::messages::service::{say, say_all};
+use crate::domains::chat::messages::service::say;
 use crate::domains::chat::model::{MessageSystemEvent, Participant, ParticipantParty, ParticipantRole, Refusal};
 use crate::domains::chat::policy;
 use crate::domains::chat::validation::MAX_PARTICIPANTS;
 use crate::domains::facilities;
 use crate::error::{Error, Result, Stop};
+use crate::events::{EventKind, NewEvent};
 use crate::ids::{ConversationId, MessageId, UserId};
 
 /// Who takes part in these conversations, the caller's own, in the order they joined.
@@ -86,8 +88,12 @@ pub async fn invite(
             if parties.filter(|party| *party == ParticipantParty::Patient).count() > 1 {
                 return Err(one_patient());
             }
-            say_all(&tx, conversation, MessageSystemEvent::ParticipantJoined, &users).await?;
+            let said = say(&tx, conversation, MessageSystemEvent::ParticipantJoined, &users).await?;
             repository::join(db, ctx.facility(), conversation, role, &seats, ctx.user()?, ctx.now()).await?;
+            let audience = changed(&tx, EventKind::ParticipantsChanged, conversation).await?;
+            for message in said {
+                spoken(&tx, EventKind::MessageSent, conversation, message, &audience);
+            }
             tx.audit(subject(conversation, found.patient_id), json!({ "change": "invited", "users": users }));
             Ok(conversation)
         })
@@ -161,11 +167,14 @@ async fn go(
         return Err(Stop::refuse(Refusal::LastParticipant, &["input"], sentence));
     };
     // While whoever goes is still there: they may not speak, nor be told of, afterwards.
-    say(tx, conversation, event, user).await?;
+    let said = say(tx, conversation, event, &[user]).await?;
     if !left.iter().any(|there| there.role == ParticipantRole::Owner) {
         repository::set_role(db, ctx.facility(), conversation, longest.user, ParticipantRole::Owner).await?;
     }
     repository::set_left(db, ctx.facility(), conversation, user, ctx.now()).await?;
+    let audience: Vec<UserId> = left.iter().map(|there| there.user).collect();
+    told(tx, EventKind::ParticipantsChanged, conversation, &audience);
+    said.into_iter().for_each(|message| spoken(tx, EventKind::MessageSent, conversation, message, &audience));
     Ok(())
 }
 
@@ -201,6 +210,7 @@ pub async fn set_role(
                 return Err(Stop::refuse(Refusal::LastOwner, &["input", "role"], "nobody else owns the conversation"));
             }
             repository::set_role(db, ctx.facility(), conversation, user, role).await?;
+            changed(&tx, EventKind::ParticipantsChanged, conversation).await?;
             let detail = json!({ "change": "role", "user": user, "role": role.as_str() });
             tx.audit(subject(conversation, found.patient_id), detail);
             Ok(conversation)
@@ -242,6 +252,7 @@ pub async fn mute(
             if !repository::mute(tx.db()?, ctx.facility(), conversation, ctx.user()?, until).await? {
                 return Err(Error::NotFound.into());
             }
+            told(&tx, EventKind::ParticipantsChanged, conversation, &[ctx.user()?]);
             Ok(conversation)
         })
         .await
@@ -262,7 +273,10 @@ pub async fn receive(
         .run(|tx| async move {
             let ctx = tx.ctx();
             let found = repository::receive(tx.db()?, ctx.facility(), message, ctx.user()?, receipt).await?;
-            let conversation = found.ok_or(Error::NotFound)?;
+            let (conversation, present) = found.ok_or(Error::NotFound)?;
+            // What one wants to read again is nobody else's business.
+            let audience = if receipt == Receipt::Unread { vec![ctx.user()?] } else { present };
+            told(&tx, EventKind::ReceiptsChanged, conversation, &audience);
             let word = match receipt {
                 Receipt::Delivered => "delivered",
                 Receipt::Read => "read",
@@ -272,4 +286,28 @@ pub async fn receive(
             Ok(conversation)
         })
         .await
+}
+
+/// Tells those who take part that the caller is writing. Nothing is written down.
+///
+/// # Errors
+/// [`Error::NotFound`] when the caller takes no part in it, which is on record.
+pub async fn typing(ctx: &RequestContext, conversation: ConversationId) -> Result<ConversationId, Stop<Refusal>> {
+    let read = ctx.read(&policy::TYPING).await?;
+    let own = ctx.user()?;
+    let present = repository::present(read.db()?, ctx.facility(), &[conversation]).await?;
+    drop(read);
+    if !present.iter().any(|there| there.user == own) {
+        return ctx
+            .write(&policy::TYPING)
+            .run(|tx| async move {
+                tx.audit(subject(conversation, None), json!({}));
+                Err(Error::NotFound.into())
+            })
+            .await;
+    }
+    let audience = present.iter().map(|there| there.user).filter(|user| *user != own).collect();
+    let signal = NewEvent::new(EventKind::Typing, conversation).to(audience);
+    ctx.app().events.signal(ctx, signal).await?;
+    Ok(conversation)
 }

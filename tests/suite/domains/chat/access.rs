@@ -30,6 +30,7 @@ fn mutations(conversation: &Value, message: &Value, user: &str) -> Vec<(&'static
         ),
         ("conversationMute", "ConversationMuteInput", json!({ "id": conversation, "until": "2099-01-01T00:00:00Z" })),
         ("conversationLeave", "ConversationLeaveInput", json!({ "id": conversation })),
+        ("conversationTyping", "ConversationTypingInput", json!({ "conversationId": conversation })),
         ("messageSend", "MessageSendInput", json!({ "conversationId": conversation, "body": "x" })),
         ("messageMarkRead", "MessageReceiptInput", of_message.clone()),
         ("messageMarkUnread", "MessageReceiptInput", of_message.clone()),

@@ -2,6 +2,7 @@
 
 mod access;
 mod conversations;
+mod events;
 mod messages;
 mod participants;
 mod receipts;
