@@ -22,6 +22,7 @@ const REPLACEABLE: &[&str] = &[
     include_str!("replaceable/45_notifications.sql"),
     include_str!("replaceable/50_documents.sql"),
     include_str!("replaceable/60_saved_searches.sql"),
+    include_str!("replaceable/70_chat.sql"),
 ];
 
 /// Months of audit partitions kept ahead.

@@ -1,8 +1,9 @@
 //! The product, one folder a domain, all of the same shape.
 //!
 //! A service uses only services of domains earlier in this order; a test holds it:
-//! identity < facilities < notifications < patients < documents < compliance < operations.
+//! identity < facilities < notifications < patients < documents < chat < compliance < operations.
 
+pub mod chat;
 pub mod compliance;
 pub mod documents;
 pub mod facilities;

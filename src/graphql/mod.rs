@@ -13,7 +13,7 @@ pub mod request;
 
 use async_graphql::{MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{compliance, documents, facilities, identity, notifications, operations, patients};
+use crate::domains::{chat, compliance, documents, facilities, identity, notifications, operations, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
@@ -32,6 +32,7 @@ pub struct Query(
     documents::templates::graphql::NoteTemplatesQuery,
     documents::supervision::graphql::SupervisionQuery,
     documents::amendments::graphql::AmendmentsQuery,
+    chat::graphql::ChatQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -53,6 +54,7 @@ pub struct Mutation(
     documents::export::graphql::RecordExportMutation,
     documents::proposals::graphql::DocumentProposalMutation,
     documents::search::saved::SavedSearchMutation,
+    chat::graphql::ChatMutation,
     operations::graphql::OperationsMutation,
 );
 

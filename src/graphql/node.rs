@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::loaders::{LoadError, Loader, load_one};
 use super::request::request;
 use crate::access::RequestContext;
+use crate::domains::chat::graphql::{Conversation, Message};
+use crate::domains::chat::loaders::{ConversationLoader, MessageLoader};
 use crate::domains::compliance::graphql::AuditEntry;
 use crate::domains::documents::amendments::graphql::AmendmentRequest;
 use crate::domains::documents::batch::graphql::DocumentUploadBatch;
@@ -30,9 +32,9 @@ use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
 use crate::domains::patients::loaders::PatientLoader;
-use crate::domains::{compliance, documents, facilities, identity, notifications, operations, patients};
+use crate::domains::{chat, compliance, documents, facilities, identity, notifications, operations, patients};
 use crate::error::{Error, Result};
-use crate::ids::{DocumentId, PatientId, TypedId as _, UserId, split};
+use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, TypedId as _, UserId, split};
 
 /// An object with an id of its own.
 #[derive(Interface)]
@@ -62,6 +64,8 @@ pub enum Node {
     RecordExport(RecordExport),
     DocumentProposal(DocumentProposal),
     DocumentSavedSearch(DocumentSavedSearch),
+    Conversation(Conversation),
+    Message(Message),
     AuditEntry(AuditEntry),
     Notification(Notification),
     Job(Job),
@@ -111,6 +115,14 @@ pub async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError
             let found = load_one::<DocumentLoader>(ctx, DocumentId::from_uuid(uuid)).await?;
             Ok(found.map(|row| Node::Document(row.into())))
         }
+        ConversationId::PREFIX => {
+            let found = load_one::<ConversationLoader>(ctx, ConversationId::from_uuid(uuid)).await?;
+            Ok(found.map(|row| Node::Conversation(row.into())))
+        }
+        MessageId::PREFIX => {
+            let found = load_one::<MessageLoader>(ctx, MessageId::from_uuid(uuid)).await?;
+            Ok(found.map(|row| Node::Message(row.into())))
+        }
         _ => Ok(find_one(request(ctx)?, prefix, uuid).await?),
     }
 }
@@ -139,6 +151,8 @@ pub async fn find_one(request: &RequestContext, prefix: &str, uuid: Uuid) -> Res
     } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
         found
     } else if let Some(found) = documents::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = chat::graphql::node(request, prefix, uuid).await {
         found
     } else if let Some(found) = compliance::graphql::node(request, prefix, uuid).await {
         found

@@ -36,6 +36,8 @@ const TABLES: &[(&str, &str)] = &[
     ("exp", "record_exports"),
     ("prp", "document_proposals"),
     ("srch", "saved_searches"),
+    ("cnv", "conversations"),
+    ("msg", "messages"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
@@ -74,6 +76,8 @@ const OWN_ID: &[(&str, &str)] = &[
     ("recordExport", "exp"),
     ("documentProposal", "prp"),
     ("notification", "ntf"),
+    ("conversation", "cnv"),
+    ("message", "msg"),
     ("job", "job"),
     ("audit", "aud"),
 ];
@@ -107,6 +111,9 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("sessionId", "ses"),
     ("jobId", "job"),
     ("notificationIds", "ntf"),
+    ("participantIds", "usr"),
+    ("conversationId", "cnv"),
+    ("parentId", "msg"),
 ];
 
 /// Optional inputs without which a field has nothing to do.
@@ -120,11 +127,12 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
     ("PatientRegisterInput", "acceptDuplicates"),
     ("SignInChallengeInput", "code"),
     ("TotpDisableInput", "code"),
+    ("ConversationCreateInput", "patientId"),
     ("RecoveryCodesRegenerateInput", "code"),
 ];
 
 /// Values of an enum by which a question finds something, where its first does not.
-const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW")];
+const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW"), ("ConversationKind", "PATIENT")];
 
 /// How a mutation that makes something is called, in the order they depend on each other.
 const MAKING: &[&str] = &[
@@ -505,6 +513,7 @@ impl World {
             Self::find(app, facility, &mut ids).await;
         }
         Self::amend(&maker, &ids).await;
+        Self::say(&maker, &ids).await;
         // The maker supervises the provider by now, so it waits for the maker's co-signature.
         Self::sign(&provider, &ids).await;
         // Twice: that a file is there already is proposed.
@@ -560,6 +569,14 @@ impl World {
         let input = json!({ "documentId": id, "patientId": ids["pat"], "request": "It was the left foot." });
         let recorded = maker.run(record, json!({ "input": input })).await.ok();
         assert_eq!(recorded["amendmentRecord"]["userErrors"], json!([]));
+    }
+
+    /// A message that answers none: what a mutation that may answer one does not begin with.
+    async fn say(maker: &Client, ids: &Ids) {
+        let send = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { message } } }";
+        let input = json!({ "conversationId": ids["cnv"], "body": "Slept well." });
+        let sent = maker.run(send, json!({ "input": input })).await.ok();
+        assert_eq!(sent["messageSend"]["userErrors"], json!([]));
     }
 
     async fn membership(app: &TestApp, facility: FacilityId, user: anamnesis::ids::UserId) -> String {

@@ -1,5 +1,6 @@
 //! Operations of the domains, through the API. Mirrors `src/domains`.
 
+mod chat;
 mod compliance;
 pub mod documents;
 mod facilities;

@@ -1,10 +1,12 @@
 //! Members: reading, and the way in and out of the facility once someone has joined.
 
+use std::collections::HashMap;
+
 use async_graphql::MaybeUndefined;
 use serde_json::json;
 
 use super::{acts_still, keeps_an_administrator, lock_administrators, member_to_change, stale};
-use crate::access::{Once, Read, RequestContext, Subject, Tx};
+use crate::access::{Once, Read, RequestContext, Role, Subject, Tx};
 use crate::domains::facilities::model::{
     Department, Member, MemberFilter, MemberRemovalReason, MemberRole, MemberStatus, MemberStatusReason,
     MemberSuspensionReason, Refusal, StatusChange,
@@ -70,6 +72,19 @@ pub async fn works_here(ctx: &RequestContext, user: UserId) -> Result<bool> {
     let read = ctx.read(&policy::STANDING).await?;
     let member = repository::members::find_by_user(read.db()?, ctx.facility(), user).await?;
     Ok(member.is_some_and(|member| member.status == MemberStatus::Active))
+}
+
+/// The roles of these users in the bound facility, for the services of other domains; whoever is no active member
+/// there, or has no role, is left out.
+///
+/// # Errors
+/// A fault.
+pub async fn roles_of_users(tx: &Tx, users: &[UserId]) -> Result<HashMap<UserId, Vec<Role>>> {
+    let mut roles: HashMap<UserId, Vec<Role>> = HashMap::new();
+    for (user, role) in repository::roles::of_users(tx.db()?, tx.ctx().facility(), users).await? {
+        roles.entry(user).or_default().push(role);
+    }
+    Ok(roles)
 }
 
 /// A page of members, last joined first, and how many there are when that is wanted.

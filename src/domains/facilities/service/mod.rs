@@ -18,7 +18,7 @@ pub use invitations::{
 };
 pub use members::{
     changed_member, departments, leave, list_members, may_manage, member, reinstate_member, remove_member, role,
-    roles_of, standing, suspend_member, update_member, works_here,
+    roles_of, roles_of_users, standing, suspend_member, update_member, works_here,
 };
 pub use roles::{grant_role, revoke_role, set_roles};
 
