@@ -536,7 +536,8 @@ impl World {
         let work = "query($id: ID!) { document(id: $id) { work { version } } }";
         let found = somebody.run(work, json!({ "id": ids["doc"] })).await.ok();
         let version = &found["document"]["work"]["version"];
-        let assign = "mutation($input: DocumentAssignInput!) { documentAssign(input: $input) { userErrors { message } } }";
+        let assign =
+            "mutation($input: DocumentAssignInput!) { documentAssign(input: $input) { userErrors { message } } }";
         let to = maker.user.unwrap().encode();
         let input = json!({ "id": ids["doc"], "expectedVersion": version, "assigneeId": to });
         let assigned = somebody.run(assign, json!({ "input": input })).await.ok();

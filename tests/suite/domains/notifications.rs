@@ -18,7 +18,8 @@ const PREFER: &str =
 
 /// Gives a document to somebody to look at.
 async fn assign(by: &Client, document: &str, to: &Client) {
-    let version = by.run("query($id: ID!) { document(id: $id) { work { version } } }", json!({ "id": document })).await.ok();
+    let version =
+        by.run("query($id: ID!) { document(id: $id) { work { version } } }", json!({ "id": document })).await.ok();
     let input = json!({ "id": document, "expectedVersion": version["document"]["work"]["version"], "assigneeId": to.user.unwrap().encode() });
     let mutation =
         "mutation($input: DocumentAssignInput!) { documentAssign(input: $input) { userErrors { code message } } }";
