@@ -40,6 +40,7 @@ CREATE TABLE documents (
     template_id uuid,
     template_number integer,
     fields_ciphertext bytea,
+    visit_id uuid,
     language text,
     page_count integer,
     chunk_count integer NOT NULL DEFAULT 0,
@@ -50,6 +51,7 @@ CREATE TABLE documents (
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (facility_id, id),
     CONSTRAINT documents_facility_id_addendum_to_fkey FOREIGN KEY (facility_id, addendum_to) REFERENCES documents (facility_id, id),
+    CONSTRAINT documents_facility_id_visit_id_fkey FOREIGN KEY (facility_id, visit_id) REFERENCES patient_visits (facility_id, id),
     CONSTRAINT documents_content_check CHECK ((origin = 'upload' AND object_key IS NOT NULL AND file_key_ciphertext IS NOT NULL AND file_name_ciphertext IS NOT NULL AND body_ciphertext IS NULL AND note_state IS NULL) OR (origin = 'note' AND object_key IS NULL AND body_ciphertext IS NOT NULL AND note_state IS NOT NULL)),
     CONSTRAINT documents_signed_check CHECK ((signed_at IS NOT NULL) = (note_state IS NOT DISTINCT FROM 'signed')),
     -- Kept apart from the record: written here, and never read into search.
@@ -62,6 +64,8 @@ CREATE INDEX documents_facility_id_document_date_idx ON documents (facility_id, 
 CREATE INDEX documents_facility_id_author_id_idx ON documents (facility_id, author_id);
 CREATE INDEX documents_author_id_idx ON documents (author_id);
 CREATE INDEX documents_facility_id_addendum_to_idx ON documents (facility_id, addendum_to);
+CREATE INDEX documents_facility_id_hidden_idx ON documents (facility_id) INCLUDE (id, author_id, note_state) WHERE chunk_count > 0 AND (part2 OR note_state = 'draft');
+CREATE INDEX documents_facility_id_visit_id_idx ON documents (facility_id, visit_id);
 CREATE INDEX documents_facility_id_status_idx ON documents (facility_id, status) WHERE status <> 'ready';
 CREATE INDEX documents_facility_id_note_state_idx ON documents (facility_id, author_id) WHERE note_state = 'awaiting_cosignature';
 CREATE UNIQUE INDEX documents_object_key_key ON documents (object_key);
@@ -89,6 +93,7 @@ COMMENT ON COLUMN documents.part2 IS 'clinical: whether it is a record of substa
 COMMENT ON COLUMN documents.template_id IS 'operational: the template a note was made of, one of the facility or one that comes with the product; null for none';
 COMMENT ON COLUMN documents.template_number IS 'operational: number of the version of the template';
 COMMENT ON COLUMN documents.fields_ciphertext IS 'phi: what is filled into the fields of the template, as JSON';
+COMMENT ON COLUMN documents.visit_id IS 'identifier: the visit it is of, one of a patient it is about; null for none';
 COMMENT ON COLUMN documents.language IS 'operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told';
 COMMENT ON COLUMN documents.page_count IS 'operational: pages found by extraction; null before and for pageless text';
 COMMENT ON COLUMN documents.chunk_count IS 'operational: passages in search';
@@ -116,7 +121,7 @@ BEGIN
         OR NEW.document_date IS DISTINCT FROM OLD.document_date
         OR ((NEW.note_state IS DISTINCT FROM OLD.note_state OR NEW.signed_at IS DISTINCT FROM OLD.signed_at)
             AND NOT coalesce(cosigned, false))
-        OR NEW.addendum_to IS DISTINCT FROM OLD.addendum_to
+        OR NEW.addendum_to IS DISTINCT FROM OLD.addendum_to OR NEW.visit_id IS DISTINCT FROM OLD.visit_id
         OR NEW.created_at IS DISTINCT FROM OLD.created_at
         OR NEW.template_id IS DISTINCT FROM OLD.template_id OR NEW.template_number IS DISTINCT FROM OLD.template_number
         -- Re-encryption under a new key changes ciphertext, and is done by the system alone.

@@ -431,6 +431,8 @@ diesel::table! {
         template_number -> Nullable<Integer>,
         /// phi: what is filled into the fields of the template, as JSON
         fields_ciphertext -> Nullable<Bytea>,
+        /// identifier: the visit it is of, one of a patient it is about; null for none
+        visit_id -> Nullable<Uuid>,
         /// operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told
         language -> Nullable<Text>,
         /// operational: pages found by extraction; null before and for pageless text

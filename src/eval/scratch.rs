@@ -79,6 +79,7 @@ impl Scratch {
                 document_date: None,
                 labels: Vec::new(),
                 patient_ids: vec![patient],
+                visit_id: None,
             };
             let id = must("passage", documents::create_note(&ctx, note, None).await)?;
             must("passage", documents::finalize_note(&ctx, id, 1, None).await)?;

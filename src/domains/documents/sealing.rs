@@ -49,6 +49,7 @@ pub(super) fn open_document(ctx: &RequestContext, keys: &FacilityKeys, row: Docu
         part2: row.part2,
         template_id: row.template_id,
         template_number: row.template_number,
+        visit_id: row.visit_id,
         language: row.language,
         page_count: row.page_count,
         chunk_count: row.chunk_count,

@@ -126,6 +126,8 @@ const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW")];
 /// How a mutation that makes something is called, in the order they depend on each other.
 const MAKING: &[&str] = &[
     "Register",
+    // Documents may be of a visit.
+    "patientVisitRecord",
     "Create",
     "Invite",
     "Add",

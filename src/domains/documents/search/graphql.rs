@@ -9,12 +9,12 @@ use super::service;
 use crate::access::RequestContext;
 use crate::domains::documents::graphql::Document;
 use crate::domains::documents::loaders::DocumentLoader;
-use crate::domains::documents::model::DocumentKind;
+use crate::domains::documents::model::{DocumentKind, DocumentLabel};
 use crate::error::{Error, Result};
 use crate::graphql::connection::PageInfo;
 use crate::graphql::loaders::{LoadError, load_one};
 use crate::graphql::request::request;
-use crate::ids::{ChunkId, DocumentId, PatientId, TypedId as _, UserId};
+use crate::ids::{ChunkId, DocumentId, PatientId, TypedId as _, UserId, VisitId};
 use crate::pagination::PageRequest;
 use crate::phi::Phi;
 
@@ -207,6 +207,10 @@ pub struct DocumentSearchFilterInput {
     /// Only documents in these languages, as BCP 47 subtags (`en`, `es`); in all when empty, also where the language is
     /// not known.
     pub languages: Option<Vec<String>>,
+    /// Only documents marked with each of these; labelled and not when empty.
+    pub labels: Option<Vec<DocumentLabel>>,
+    /// Only documents of this visit.
+    pub visit_id: Option<VisitId>,
     /// Only within this document.
     pub document_id: Option<DocumentId>,
 }
@@ -220,6 +224,8 @@ impl From<DocumentSearchFilterInput> for Filter {
             to: input.to,
             authors: input.authors.unwrap_or_default(),
             languages: input.languages.unwrap_or_default(),
+            labels: input.labels.unwrap_or_default(),
+            visit: input.visit_id,
             document: input.document_id,
         }
     }

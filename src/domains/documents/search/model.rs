@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::domains::documents::model::DocumentKind;
-use crate::ids::{ChunkId, DocumentId, PatientId, UserId};
+use crate::domains::documents::model::{DocumentKind, DocumentLabel};
+use crate::ids::{ChunkId, DocumentId, PatientId, UserId, VisitId};
 use crate::pagination::Page;
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
@@ -39,6 +39,10 @@ pub struct Filter {
     pub authors: Vec<UserId>,
     /// As BCP 47 language subtags; empty for all, also where the language is not known.
     pub languages: Vec<String>,
+    /// All of these; empty for labelled and not.
+    pub labels: Vec<DocumentLabel>,
+    /// Of this visit.
+    pub visit: Option<VisitId>,
     /// Within this one alone.
     pub document: Option<DocumentId>,
 }

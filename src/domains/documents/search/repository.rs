@@ -16,7 +16,7 @@ use super::asked::{Correction, Lexed, Terms};
 use super::fusion::Candidate;
 use super::model::{Facets, Filter};
 use crate::db::{Sql, sql};
-use crate::domains::documents::model::DocumentKind;
+use crate::domains::documents::model::{DocumentKind, DocumentLabel};
 use crate::embedding::halfvec::{HalfVec, Halfvec};
 use crate::error::Result;
 use crate::ids::{ChunkId, DocumentId, FacilityId, PatientId};
@@ -28,7 +28,7 @@ const CANDIDATES: i64 = 100;
 const MAX_COVERED_DIMENSIONS: i16 = 1024;
 
 /// Documents that shall be found. `$1` facility, `$3` kinds, `$4` and `$5` days, `$6` authors, `$7` patient, `$8`
-/// languages, `$9` the one document, `$10` the one left out.
+/// languages, `$9` the one document, `$10` the one left out, `$11` whether labelled Part 2, `$12` visit.
 macro_rules! wanted {
     ($which:literal) => {
         concat!(
@@ -38,24 +38,27 @@ macro_rules! wanted {
                AND ($4::date IS NULL OR d.document_date >= $4::date) AND ($5::date IS NULL OR d.document_date <= $5::date) \
                AND (cardinality($6::uuid[]) = 0 OR d.author_id = ANY ($6::uuid[])) \
                AND (cardinality($8::text[]) = 0 OR d.language = ANY ($8::text[])) \
-               AND ($10::uuid IS NULL OR d.id <> $10::uuid))"
+               AND ($10::uuid IS NULL OR d.id <> $10::uuid) \
+               AND (NOT $11::bool OR d.part2) AND ($12::uuid IS NULL OR d.visit_id = $12::uuid))"
         )
     };
 }
 
-/// No patient and no document is named.
+/// No patient, no visit and no document is named.
 macro_rules! wanted_anywhere {
     () => {
-        wanted!("$7::uuid IS NULL AND $9::uuid IS NULL")
+        wanted!("$7::uuid IS NULL AND $9::uuid IS NULL AND $12::uuid IS NULL")
     };
 }
 
-/// A patient or a document is named, or both: the documents are looked up by their ids.
+/// A patient, a visit or a document is named, or several of them: the documents are looked up by their ids.
 macro_rules! wanted_here {
     () => {
         wanted!(
-            "d.id = ANY (CASE WHEN $7::uuid IS NULL THEN ARRAY[$9::uuid] ELSE ARRAY(SELECT p.document_id \
-               FROM document_patients p WHERE p.facility_id = $1 AND p.patient_id = $7::uuid) END) \
+            "d.id = ANY (CASE WHEN $7::uuid IS NOT NULL THEN ARRAY(SELECT p.document_id \
+               FROM document_patients p WHERE p.facility_id = $1 AND p.patient_id = $7::uuid) \
+               WHEN $12::uuid IS NOT NULL THEN ARRAY(SELECT o.id FROM documents o \
+               WHERE o.facility_id = $1 AND o.visit_id = $12::uuid) ELSE ARRAY[$9::uuid] END) \
              AND ($9::uuid IS NULL OR d.id = $9::uuid)"
         )
     };
@@ -64,10 +67,10 @@ macro_rules! wanted_here {
 macro_rules! semantic {
     ($rows:expr, $wanted:expr) => {
         concat!(
-            "SELECT e.chunk_id, e.document_id, 1 - (e.embedding <=> (SELECT $11::halfvec)) AS score FROM ",
+            "SELECT e.chunk_id, e.document_id, 1 - (e.embedding <=> (SELECT $13::halfvec)) AS score FROM ",
             $rows,
             $wanted,
-            " ORDER BY score DESC, e.chunk_id LIMIT $12"
+            " ORDER BY score DESC, e.chunk_id LIMIT $14"
         )
     };
 }
@@ -90,7 +93,7 @@ macro_rules! broad {
 pub const SEMANTIC: &str = broad!("AND vector_dims(embedding) <= 1024");
 const SEMANTIC_WIDE: &str = broad!("");
 
-/// The same where few documents are wanted, those of a patient or one alone: their passages are looked up, and no
+/// The same where few documents are wanted, those of a patient, of a visit or one alone: their passages are looked up, and no
 /// other row of the facility is read.
 pub const SEMANTIC_NARROW: &str = semantic!(
     "chunk_embeddings e",
@@ -100,7 +103,7 @@ pub const SEMANTIC_NARROW: &str = semantic!(
 macro_rules! lexical {
     ($wanted:expr) => {
         concat!(
-            "WITH asked AS MATERIALIZED (SELECT * FROM unnest($2::bigint[], $11::float8[], $12::bool[], $13::int[]) \
+            "WITH asked AS MATERIALIZED (SELECT * FROM unnest($2::bigint[], $13::float8[], $14::bool[], $15::int[]) \
                  AS a (term, weight, own, meaning)), \
              hits AS MATERIALIZED ( \
                  SELECT term, chunk_id, document_id, frequency, term_count FROM chunk_terms \
@@ -120,17 +123,17 @@ macro_rules! lexical {
              FROM hits h JOIN valued v USING (term) \
              WHERE (h.document_id IN ",
             $wanted,
-            ") IS TRUE GROUP BY h.chunk_id, h.document_id ORDER BY score DESC, h.chunk_id LIMIT $14"
+            ") IS TRUE GROUP BY h.chunk_id, h.document_id ORDER BY score DESC, h.chunk_id LIMIT $16"
         )
     };
 }
 
 /// Best passages by BM25 (Robertson and Zaragoza, 2009) with k1 = 1.2 and b = 0.75, the idf of Lucene, which is
-/// never negative. Document frequencies count what the actor may see. `$11` weighs the terms, `$12` says which are the
-/// query's own: the score is the share of what a passage could reach that has all of these. `$13` says which terms stand
+/// never negative. Document frequencies count what the actor may see. `$13` weighs the terms, `$14` says which are the
+/// query's own: the score is the share of what a passage could reach that has all of these. `$15` says which terms stand
 /// for the same: a synonym is not worth more than the word itself for being rarer.
 pub const LEXICAL: &str = lexical!(wanted_anywhere!());
-/// The same where a patient or a document is named.
+/// The same where a patient, a visit or a document is named.
 pub const LEXICAL_NARROW: &str = lexical!(wanted_here!());
 
 /// Lexemes of words one slip away from a word that nothing has. `$2` the lexemes in question, `$3` and `$4` what such a
@@ -158,7 +161,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// `$3` to `$10`.
+    /// `$3` to `$12`.
     fn bind(&self, statement: Sql<'a>) -> Sql<'a> {
         statement
             .bind::<Array<Text>, _>(self.kinds)
@@ -169,11 +172,13 @@ impl<'a> Wanted<'a> {
             .bind::<Array<Text>, _>(self.filter.languages.as_slice())
             .bind::<Nullable<SqlUuid>, _>(self.filter.document)
             .bind::<Nullable<SqlUuid>, _>(self.except)
+            .bind::<Bool, _>(self.filter.labels.contains(&DocumentLabel::Part2))
+            .bind::<Nullable<SqlUuid>, _>(self.filter.visit)
     }
 
-    /// Whether it names a patient or a document, and so few passages.
+    /// Whether it names a patient, a visit or a document, and so few passages.
     fn is_narrow(&self) -> bool {
-        self.filter.patient.is_some() || self.filter.document.is_some()
+        self.filter.patient.is_some() || self.filter.visit.is_some() || self.filter.document.is_some()
     }
 }
 

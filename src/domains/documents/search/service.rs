@@ -251,6 +251,8 @@ fn note(ctx: &RequestContext, filter: &Filter, mut detail: Value, hits: &[Hit]) 
         detail.insert("kinds".to_owned(), json!(kinds));
         detail.insert("dated".to_owned(), json!(filter.from.is_some() || filter.to.is_some()));
         detail.insert("authors".to_owned(), json!(filter.authors));
+        detail.insert("labels".to_owned(), json!(filter.labels));
+        detail.insert("visit".to_owned(), json!(filter.visit));
         detail.insert("document".to_owned(), json!(filter.document));
         let results: Vec<_> = hits.iter().map(|hit| hit.chunk.uuid()).collect();
         detail.insert("results".to_owned(), json!(results));

@@ -29,7 +29,7 @@ pub use read::{TitlePage, are_open, count_patients, list_patients, patient, pati
 pub use register::{possible_duplicates, register_patient};
 pub use search::{SearchPage, search_patients, whom};
 pub use update::update_patient;
-pub use visits::{count_visits_of, diagnoses_of, record_visit, update_visit, visit, visits_of};
+pub use visits::{count_visits_of, diagnoses_of, record_visit, update_visit, visit, visits_by_ids, visits_of};
 
 use super::model::{PatientStatus, Refusal};
 use super::repository;

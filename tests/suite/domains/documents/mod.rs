@@ -27,6 +27,7 @@ mod templates;
 mod upload;
 mod versions;
 mod viruses;
+mod visits;
 pub mod wire;
 mod work;
 

@@ -107,9 +107,10 @@ fn assert_indexed(plan: &[String], table: &str, index: &str, second: &str) {
     assert!(condition.contains("facility_id =") && condition.contains(second), "{text}");
 }
 
-const SEMANTIC_TYPES: &str = "uuid, smallint, text[], date, date, uuid[], uuid, text[], uuid, uuid, halfvec, bigint";
+const SEMANTIC_TYPES: &str =
+    "uuid, smallint, text[], date, date, uuid[], uuid, text[], uuid, uuid, bool, uuid, halfvec, bigint";
 const LEXICAL_TYPES: &str =
-    "uuid, bigint[], text[], date, date, uuid[], uuid, text[], uuid, uuid, float8[], bool[], int[], bigint";
+    "uuid, bigint[], text[], date, date, uuid[], uuid, text[], uuid, uuid, bool, uuid, float8[], bool[], int[], bigint";
 const CORRECTIONS_TYPES: &str = "uuid, bigint[], bigint[], bigint[]";
 
 /// Arguments after the facility, as a search gives them.
@@ -130,7 +131,8 @@ async fn arguments(app: &TestApp, facility: FacilityId) -> Arguments {
             facility.uuid()
         ))
         .await;
-    let wanted = |patient: &str| format!("'{{clinical_note}}', NULL, NULL, '{{}}', {patient}, '{{}}', NULL, NULL");
+    let wanted =
+        |patient: &str| format!("'{{clinical_note}}', NULL, NULL, '{{}}', {patient}, '{{}}', NULL, NULL, false, NULL");
     let lexical = |wanted: &str| {
         format!("'{{100005, 200010, 300030}}', {wanted}, '{{1, 1, 0.7}}', '{{t, t, f}}', '{{0, 1, 1}}', 100")
     };
@@ -161,7 +163,7 @@ async fn every_ranking_reads_the_index_of_its_facility() {
             let of_patient = plan(&app, facility, LEXICAL_TYPES, LEXICAL_NARROW, &given.lexical_narrow, generic).await;
             assert_indexed(&of_patient, "chunk_terms", "chunk_terms_pkey", "term = ANY");
             for narrow in [&narrow, &of_patient] {
-                assert_indexed(narrow, "documents", "documents_pkey", "id = ANY");
+                assert_indexed(narrow, "documents d", "documents_pkey", "id = ANY");
                 let by_patient = |line: &&String| {
                     line.contains("Index Cond:") && line.contains("facility_id =") && line.contains("patient_id =")
                 };
