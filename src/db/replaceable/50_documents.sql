@@ -56,8 +56,45 @@ BEGIN
     END LOOP;
 END $$;
 
--- What a labelled document is made of follows it. The rankings of search are held against documents themselves, in each
--- statement; a look at the document for each of their rows would cost more than they do.
+-- Documents with passages in search that the actor may not know of: labelled 42 CFR Part 2 and neither their own nor
+-- theirs to read, or taken back to be drafts. They are few, and found as the server itself would find them.
+CREATE OR REPLACE FUNCTION app_hidden_documents() RETURNS uuid[]
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_scope constant text := coalesce(current_setting('app.scope', true), '');
+    v_patients constant text := coalesce(current_setting('app.patient_scope', true), '');
+    v_part2 constant text := coalesce(current_setting('app.part2', true), '');
+    hidden uuid[];
+BEGIN
+    IF v_scope = 'system' THEN
+        RETURN '{}';
+    END IF;
+    PERFORM set_config('app.scope', 'system', true), set_config('app.patient_scope', 'all', true),
+        set_config('app.part2', 'on', true);
+    SELECT coalesce(array_agg(id), '{}') INTO hidden FROM documents
+        WHERE facility_id = app_facility() AND chunk_count > 0 AND (part2 OR note_state = 'draft')
+          AND author_id IS DISTINCT FROM app_user()
+          AND (v_part2 <> 'on' OR note_state IS NOT DISTINCT FROM 'draft');
+    PERFORM set_config('app.scope', v_scope, true), set_config('app.patient_scope', v_patients, true),
+        set_config('app.part2', v_part2, true);
+    RETURN hidden;
+END $$;
+GRANT EXECUTE ON FUNCTION app_hidden_documents() TO anamnesis_server;
+
+-- What search ranks by, and counts: most have nothing hidden from them, which is asked once a statement; else each row is
+-- looked up in a hash table of what is.
+DO $$
+DECLARE target text;
+BEGIN
+    FOREACH target IN ARRAY ARRAY['chunk_embeddings', 'chunk_terms'] LOOP
+        EXECUTE format('DROP POLICY IF EXISTS kept_apart ON %I', target);
+        EXECUTE format('CREATE POLICY kept_apart ON %I AS RESTRICTIVE FOR SELECT USING ('
+            '(SELECT cardinality(app_hidden_documents())) = 0 '
+            'OR document_id NOT IN (SELECT unnest(app_hidden_documents())))', target);
+    END LOOP;
+END $$;
+
+-- What a labelled document is made of follows it: shown a few at a time, each is held against its document.
 DO $$
 DECLARE target text;
 BEGIN
