@@ -18,6 +18,7 @@ use crate::domains::documents::processing;
 use crate::domains::identity::Passwords;
 use crate::embedding::{EmbeddingError, Models};
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::extraction::{Extractor, Limits, OcrLimits, Recognizer};
 use crate::graphql::persisted::Persisted;
 use crate::ids::FacilityId;
@@ -57,6 +58,7 @@ pub struct App {
     pub persisted: Persisted,
     pub passwords: Passwords,
     pub jobs: Jobs,
+    pub events: Events,
     pub metrics: Metrics,
     pub mailer: Mailer,
 }
@@ -153,6 +155,7 @@ impl App {
             database,
             clock,
             jobs: Jobs::default(),
+            events: Events::default(),
             config,
         }))
     }

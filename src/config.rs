@@ -215,12 +215,16 @@ settings! {
         extraction_seconds: u64 = "ANAMNESIS_EXTRACTION_SECONDS", "30";
         /// Languages that text in pictures and scans is read in, as tesseract names them; its data for each must be installed.
         ocr_languages: OcrLanguages = "ANAMNESIS_OCR_LANGUAGES", "eng";
+        /// Hours events are kept for subscribers that were away.
+        event_hours: u32 = "ANAMNESIS_EVENT_HOURS", "72";
         /// Who mail comes from.
         mail_from: Mailbox = "ANAMNESIS_MAIL_FROM", "Anamnesis <no-reply@localhost>";
     }
     optional {
         /// PostgreSQL, as the unprivileged server role. Without it, `demo` uses the embedded PostgreSQL.
         database_url: Secret = "DATABASE_URL";
+        /// PostgreSQL as the unprivileged server role, past a pooler that keeps no sessions (LISTEN); by default `DATABASE_URL`.
+        session_database_url: Secret = "ANAMNESIS_SESSION_DATABASE_URL";
         /// PostgreSQL as the owner of the schema; only `migrate` and `doctor` use it.
         owner_database_url: Secret = "ANAMNESIS_OWNER_DATABASE_URL";
         /// The key ring file, made by `anamnesis keys init`.

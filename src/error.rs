@@ -21,6 +21,9 @@ pub enum Error {
     /// A limit of the API was passed.
     #[error("{0}")]
     Limit(Cow<'static, str>),
+    /// What came after a cursor of the event stream is no longer kept.
+    #[error("what happened after `after` is no longer kept: read anew, and go on from the first cursor you are given")]
+    CursorExpired,
     /// Too many requests; try again after so many seconds.
     #[error("too many requests; try again in {0} s")]
     RateLimited(u64),
@@ -50,6 +53,7 @@ impl Error {
             Self::NotFound => "NOT_FOUND",
             Self::BadInput(_) => "BAD_USER_INPUT",
             Self::Limit(_) => "LIMIT_EXCEEDED",
+            Self::CursorExpired => "CURSOR_EXPIRED",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::Timeout => "TIMEOUT",
             Self::Unavailable(_) => "UNAVAILABLE",

@@ -18,6 +18,7 @@ pub mod embedding;
 pub mod endpoint;
 pub mod error;
 pub mod eval;
+pub mod events;
 pub mod extraction;
 pub mod graphql;
 pub mod http;

@@ -90,6 +90,7 @@ pub struct Metrics {
     documents: Family<Labels<1>, Counter>,
     mails: Family<Labels<1>, Counter>,
     rate_limited: Family<Labels<1>, Counter>,
+    connections: Family<Labels<1>, Gauge>,
     /// Number and time of the last block of each chain, as far as this node has seen.
     chains: Mutex<BTreeMap<FacilityId, (i64, DateTime<Utc>)>>,
     sealing: Mutex<Option<DateTime<Utc>>>,
@@ -114,6 +115,7 @@ impl Metrics {
             documents: Family::default(),
             mails: Family::default(),
             rate_limited: Family::default(),
+            connections: Family::default(),
             chains: Mutex::default(),
             sealing: Mutex::default(),
         };
@@ -139,6 +141,7 @@ impl Metrics {
         registry.register("job_seconds", "Time of jobs by kind", self.job_seconds.clone());
         registry.register("documents", "Documents that came to a status", self.documents.clone());
         registry.register("mails", "Mails by outcome", self.mails.clone());
+        registry.register("subscribers", "Open connections of subscribers by transport", self.connections.clone());
         registry.register("rate_limited", "Requests refused for their rate, by surface", self.rate_limited.clone());
         self
     }
@@ -181,6 +184,11 @@ impl Metrics {
     /// Counts a request refused for its rate.
     pub fn rate_limited(&self, surface: &'static str) {
         self.rate_limited.get_or_create(&[("surface", surface)]).inc();
+    }
+
+    /// Counts connections of subscribers that open, or close.
+    pub fn connected(&self, transport: &'static str, change: i64) {
+        self.connections.get_or_create(&[("transport", transport)]).inc_by(change);
     }
 
     /// Notes the head of a chain of the audit log.

@@ -17,6 +17,7 @@ const REPLACEABLE: &[&str] = &[
     include_str!("replaceable/10_context.sql"),
     include_str!("replaceable/20_identity.sql"),
     include_str!("replaceable/30_facilities.sql"),
+    include_str!("replaceable/35_events.sql"),
     include_str!("replaceable/40_patients.sql"),
     include_str!("replaceable/50_documents.sql"),
     include_str!("replaceable/60_saved_searches.sql"),

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel::sql_types::Text;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
@@ -26,6 +27,7 @@ pub use sql::{Sql, sql};
 pub use tenant::{Binding, Bound, PatientScope, Session};
 pub(crate) use tenant::{Lent, Mode, record};
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::metrics::PoolUse;
 
@@ -189,6 +191,33 @@ impl Database {
         let session = Session::open(self, Mode::Read, Binding::Worker, now).await?;
         session.end(false).await
     }
+}
+
+impl Database {
+    /// Tells every node that listens. By itself: in the transaction of a write it would hold up other commits.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        let mut connection = self.connection().await?;
+        diesel_async::RunQueryDsl::execute(say(channel, payload), &mut *connection).await?;
+        Ok(())
+    }
+
+    /// One connection outside the pool, that keeps its session: past a pooler that does not.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database cannot be reached.
+    pub(crate) async fn session_connection(config: &Config) -> Result<AsyncPgConnection> {
+        let url = config.session_database_url.as_ref().or(config.database_url.as_ref());
+        let url = url.ok_or_else(|| Error::internal("DATABASE_URL is not set"))?;
+        open(url.reveal()).await.map_err(|error| Error::Unavailable(error.into()))
+    }
+}
+
+/// The statement that tells every node that listens.
+pub(crate) fn say<'a>(channel: &'a str, payload: &'a str) -> Sql<'a> {
+    sql("SELECT pg_notify($1, $2)").bind::<Text, _>(channel).bind::<Text, _>(payload)
 }
 
 /// Runs one statement as somebody else than the server: an operator setting a database up.

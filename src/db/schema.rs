@@ -511,6 +511,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// x
+    event_heads (facility_id) {
+        /// x
+        facility_id -> Uuid,
+        /// x
+        position -> BigInt,
+        /// x
+        swept -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// x
+    events (facility_id, position) {
+        /// x
+        facility_id -> Uuid,
+        /// x
+        position -> BigInt,
+        /// x
+        kind -> Text,
+        /// x
+        subject_kind -> Text,
+        /// x
+        subject_id -> Uuid,
+        /// x
+        about -> Array<Uuid>,
+        /// x
+        audience -> Nullable<Array<Uuid>>,
+        /// x
+        actor_user_id -> Nullable<Uuid>,
+        /// x
+        occurred_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// An invitation to work in a facility, sent by e-mail.
     facility_invitations (facility_id, id) {
         /// identifier: where

@@ -237,6 +237,25 @@ impl Session {
         Ok(())
     }
 
+    /// Commits and, once that is done, tells every node what the payload says: in one round trip, but not in the
+    /// transaction, since PostgreSQL lets only one transaction that notifies commit at a time. Should the process end
+    /// in between, other nodes look by themselves.
+    ///
+    /// # Errors
+    /// When the database refuses the commit; then nothing was written.
+    pub(crate) async fn commit_and_tell(&self, channel: &str, payload: &str) -> Result<()> {
+        let mut first = self.connection()?;
+        let mut second = first;
+        let (committed, told) =
+            futures::join!(first.batch_execute("COMMIT"), super::say(channel, payload).execute(&mut second));
+        committed?;
+        self.set_ended("commit");
+        if told.is_err() {
+            tracing::warn!("other nodes were not told of an event; they look by themselves");
+        }
+        Ok(())
+    }
+
     /// The transaction is over; another may begin on the connection.
     fn set_ended(&self, how: &'static str) {
         self.span.record("end", how);

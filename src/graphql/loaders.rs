@@ -8,7 +8,6 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
-use std::future::poll_fn;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,7 @@ use async_graphql::Context;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt as _, Shared};
-use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::stream::{FuturesUnordered, Stream, StreamExt as _};
 use futures::task::AtomicWaker;
 
 use crate::access::RequestContext;
@@ -191,17 +190,30 @@ impl Wake for Stirred {
 /// Runs an operation together with the batches of its loaders. `operation` is given the [`Loads`] to put into its
 /// request.
 pub async fn batched<T, F: Future<Output = T>>(operation: impl FnOnce(Loads) -> F) -> T {
+    let mut answers = pin!(batched_stream(|loads| futures::stream::once(operation(loads))));
+    loop {
+        if let Some(answer) = answers.next().await {
+            return answer;
+        }
+    }
+}
+
+/// The same for an operation that answers more than once.
+pub fn batched_stream<S: Stream>(operation: impl FnOnce(Loads) -> S) -> impl Stream<Item = S::Item> {
     let (batches, mut begun) = unbounded();
-    // A pause in favour of other tasks would look like waiting, and cut a level in two.
-    let mut operation = pin!(tokio::task::unconstrained(operation(Loads { open: Arc::default(), batches })));
+    let mut operation = Box::pin(operation(Loads { open: Arc::default(), batches }));
     let stirred = Arc::new(Stirred { flag: AtomicBool::new(true), task: AtomicWaker::new() });
     let waker = Waker::from(Arc::clone(&stirred));
     let mut level = Level::default();
-    poll_fn(move |cx| {
+    futures::stream::poll_fn(move |cx| {
         stirred.task.register(cx.waker());
         loop {
             while stirred.flag.swap(false, Ordering::AcqRel) {
-                if let Poll::Ready(output) = operation.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+                // A pause in favour of other tasks would look like waiting, and cut a level in two.
+                let next = pin!(tokio::task::unconstrained(operation.next()));
+                if let Poll::Ready(output) = next.poll(&mut TaskContext::from_waker(&waker)) {
+                    // It may have more to say at once.
+                    stirred.flag.store(true, Ordering::Release);
                     return Poll::Ready(output);
                 }
             }
@@ -211,7 +223,6 @@ pub async fn batched<T, F: Future<Output = T>>(operation: impl FnOnce(Loads) -> 
             }
         }
     })
-    .await
 }
 
 /// The batches asked for at one level of the answer.

@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod errors;
+pub mod events;
 pub mod limits;
 pub mod loaders;
 pub mod node;
@@ -10,7 +11,7 @@ pub mod payload;
 pub mod persisted;
 pub mod request;
 
-use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
+use async_graphql::{MergedObject, Schema, SchemaBuilder};
 
 use crate::domains::{compliance, documents, facilities, identity, operations, patients};
 
@@ -53,13 +54,16 @@ pub struct Mutation(
     operations::graphql::OperationsMutation,
 );
 
+/// The subscription root: one stream, of everything that happens.
+pub type Subscription = events::EventsSubscription;
+
 /// The schema the server answers with.
-pub type AnamnesisSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type AnamnesisSchema = Schema<Query, Mutation, Subscription>;
 
 /// The types alone; the edge adds limits and data.
 #[must_use]
-pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
 }
 
 /// The schema in the schema definition language, as committed in `schema.graphql`.

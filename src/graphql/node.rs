@@ -4,8 +4,11 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 
-use super::loaders::{LoadError, load_one};
+use uuid::Uuid;
+
+use super::loaders::{LoadError, Loader, load_one};
 use super::request::request;
+use crate::access::RequestContext;
 use crate::domains::compliance::graphql::AuditEntry;
 use crate::domains::documents::amendments::graphql::AmendmentRequest;
 use crate::domains::documents::batch::graphql::DocumentUploadBatch;
@@ -92,19 +95,35 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
     // What there may be many of in one question is loaded together.
     match prefix {
         UserId::PREFIX => {
-            return Ok(load_one::<UserLoader>(ctx, UserId::from_uuid(uuid)).await?.map(|row| Node::User(row.into())));
+            Ok(load_one::<UserLoader>(ctx, UserId::from_uuid(uuid)).await?.map(|row| Node::User(row.into())))
         }
         PatientId::PREFIX => {
             let found = load_one::<PatientLoader>(ctx, PatientId::from_uuid(uuid)).await?;
-            return Ok(found.map(|row| Node::Patient(row.into())));
+            Ok(found.map(|row| Node::Patient(row.into())))
         }
         DocumentId::PREFIX => {
             let found = load_one::<DocumentLoader>(ctx, DocumentId::from_uuid(uuid)).await?;
-            return Ok(found.map(|row| Node::Document(row.into())));
+            Ok(found.map(|row| Node::Document(row.into())))
+        }
+        _ => Ok(find_one(request(ctx)?, prefix, uuid).await?),
+    }
+}
+
+/// One object by itself; none when there is none the caller may see.
+///
+/// # Errors
+/// Denials, faults, and [`Error::BadInput`] for a kind of object that is not looked up alone.
+pub async fn find_one(request: &RequestContext, prefix: &str, uuid: Uuid) -> Result<Option<Node>> {
+    match prefix {
+        UserId::PREFIX => return loaded::<UserLoader, _>(request, UserId::from_uuid(uuid), Node::User).await,
+        PatientId::PREFIX => {
+            return loaded::<PatientLoader, _>(request, PatientId::from_uuid(uuid), Node::Patient).await;
+        }
+        DocumentId::PREFIX => {
+            return loaded::<DocumentLoader, _>(request, DocumentId::from_uuid(uuid), Node::Document).await;
         }
         _ => {}
     }
-    let request = request(ctx)?;
     let found = if let Some(found) = identity::graphql::node(request, prefix, uuid).await {
         found
     } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
@@ -118,11 +137,19 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
     } else if let Some(found) = operations::graphql::node(request, prefix, uuid).await {
         found
     } else {
-        return Err(Error::bad_input("`id` is not the id of an object that can be looked up alone").into());
+        return Err(Error::bad_input("`id` is not the id of an object that can be looked up alone"));
     };
     match found {
         Ok(node) => Ok(Some(node)),
         Err(Error::NotFound) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
+}
+
+async fn loaded<L, T>(request: &RequestContext, key: L::Key, node: impl FnOnce(T) -> Node) -> Result<Option<Node>>
+where
+    L: Loader<Value: Into<T>>,
+{
+    let mut found = L::load(request, std::slice::from_ref(&key)).await?;
+    Ok(found.remove(&key).map(|row| node(row.into())))
 }

@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery};
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextSubscribe,
+};
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Response, ServerResult, Variables};
+use futures::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 
 /// What one request turned out to be; put into its data, and read when it is over.
@@ -80,6 +83,18 @@ impl Extension for Watch {
             .map(|(name, operation)| (name.map(ToString::to_string), word(operation.node.ty)));
         *self.operations.lock().unwrap_or_else(PoisonError::into_inner) = operations.collect();
         Ok(document)
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        if let Some(observed) = ctx.data_opt::<Observed>() {
+            observed.note(|seen| seen.kind = Some(word(OperationType::Subscription)));
+        }
+        next.run(ctx, stream)
     }
 
     async fn execute(

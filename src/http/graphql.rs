@@ -12,6 +12,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use tracing::{Instrument as _, field};
 
+use super::subscriptions::{sse, websocket};
 use super::{Edge, authentication, multipart};
 use crate::access::{ContextParts, RequestContext};
 use crate::app::App;
@@ -76,6 +77,7 @@ pub(super) async fn post(
         read_operation(request, edge.app.config.max_body_bytes).await
     };
     match read {
+        Ok(request) if sse::wanted(&headers) => sse::respond(&edge, ctx, request),
         Ok(request) => execute(edge, ctx, &headers, request).await,
         Err(error) => {
             let too_large = matches!(error, Error::Limit(_));
@@ -100,13 +102,33 @@ async fn read_operation(request: HttpRequest, limit: usize) -> Result<Request> {
     read.map(GraphQLRequest::into_inner).map_err(|_| Error::bad_input("the request is not a GraphQL request"))
 }
 
-/// `GET /graphql`: queries only.
+/// `GET /graphql`: a websocket, or a query.
 pub(super) async fn get(
     State(edge): State<Edge>,
-    caller: Caller,
-    headers: axum::http::HeaderMap,
-    request: GraphQLRequest,
+    upgrade: Option<websocket::Upgrade>,
+    request: HttpRequest,
 ) -> Response {
+    if let Some(upgrade) = upgrade {
+        return websocket::respond(edge, upgrade);
+    }
+    let (mut parts, body) = request.into_parts();
+    let caller = match Caller::from_request_parts(&mut parts, &edge).await {
+        Ok(caller) => caller,
+        Err(refused) => return refused,
+    };
+    let headers = parts.headers.clone();
+    let request = GraphQLRequest::<async_graphql_axum::rejection::GraphQLRejection>::from_request(
+        HttpRequest::from_parts(parts, body),
+        &(),
+    );
+    match request.await {
+        Ok(request) => query(edge, caller, headers, request).await,
+        Err(rejected) => rejected.into_response(),
+    }
+}
+
+/// A query in the address.
+async fn query(edge: Edge, caller: Caller, headers: axum::http::HeaderMap, request: GraphQLRequest) -> Response {
     let (modern, mut request) = (accepts_response_json(&headers), request.into_inner());
     if let Err(refused) = admit(&edge, &caller, modern) {
         return *refused;
@@ -165,7 +187,7 @@ async fn answered(edge: &Edge, ctx: &RequestContext, request: Request) -> Graphq
 }
 
 /// How an operation ended, by the first of its errors. What a rule refused went well.
-fn outcome_of(response: &GraphqlResponse) -> &'static str {
+pub(super) fn outcome_of(response: &GraphqlResponse) -> &'static str {
     match code(response) {
         None if response.errors.is_empty() => "ok",
         Some("UNAUTHENTICATED" | "FORBIDDEN" | "NOT_FOUND") => "denied",
@@ -187,7 +209,7 @@ fn is_query(request: &mut Request) -> bool {
     })
 }
 
-fn failed(error: Error) -> GraphqlResponse {
+pub(super) fn failed(error: Error) -> GraphqlResponse {
     let mut server = ServerError::new(error.to_string(), None);
     server.source = Some(Arc::new(error));
     GraphqlResponse::from_errors(vec![server])
@@ -201,7 +223,7 @@ fn accepts_response_json(headers: &axum::http::HeaderMap) -> bool {
 }
 
 /// Every error with its code, and nothing of ours told.
-fn sealed(mut response: GraphqlResponse, request_id: uuid::Uuid) -> GraphqlResponse {
+pub(super) fn sealed(mut response: GraphqlResponse, request_id: uuid::Uuid) -> GraphqlResponse {
     errors::seal(&mut response, request_id);
     response
 }

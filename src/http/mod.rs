@@ -12,12 +12,14 @@ mod playground;
 mod problem;
 mod rate;
 mod server;
+mod subscriptions;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use metrics::serve as serve_metrics;
@@ -32,15 +34,17 @@ pub(crate) struct Edge {
     pub(crate) app: Arc<App>,
     pub(crate) schema: AnamnesisSchema,
     pub(crate) rate: Arc<rate::RateLimit>,
+    /// The server is stopping: whoever listens is told to connect again.
+    pub(crate) closing: CancellationToken,
 }
 
-/// Every route of the server.
-pub fn router(app: Arc<App>) -> Router {
+/// Every route of the server, until it is `closing`.
+pub fn router(app: Arc<App>, closing: CancellationToken) -> Router {
     let schema = graphql::schema(&app);
     let cors = headers::cors(&app.config);
     let playground = app.config.playground_open();
     let rate = Arc::new(rate::RateLimit::new(app.config.requests_per_minute));
-    let edge = Edge { app: Arc::clone(&app), schema, rate };
+    let edge = Edge { app: Arc::clone(&app), schema, rate, closing };
     let mut routes = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/documents", post(documents::upload))

@@ -21,6 +21,7 @@ pub(super) fn respond(error: &Error, request_id: Uuid) -> Response {
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::BadInput(_) => StatusCode::BAD_REQUEST,
+        Error::CursorExpired => StatusCode::GONE,
         Error::Limit(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::Timeout => StatusCode::REQUEST_TIMEOUT,

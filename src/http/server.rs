@@ -14,6 +14,6 @@ use crate::error::{Error, Result};
 /// # Errors
 /// When the listener fails.
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-    let service = super::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let service = super::router(app, stop.clone()).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Error::internal)
 }

@@ -18,6 +18,7 @@ use crate::audit::{self, Checkpoint};
 use crate::db::{Binding, Mode, Session, sql};
 use crate::domains::{documents, identity, operations};
 use crate::error::{Error, Result, Stop};
+use crate::events;
 use crate::ids::FacilityId;
 
 /// How often the clock is looked at.
@@ -116,6 +117,7 @@ impl Housekeeping {
         for facility in audit::facilities(&self.app).await? {
             let ctx = RequestContext::system(Arc::clone(&self.app), facility, "housekeeping");
             swept += part("operations", operations::service::sweep(&ctx).await.map_err(fault));
+            swept += part("events", events::sweep(&ctx).await.map_err(fault));
             swept += part("documents", documents::service::sweep_orphans(&ctx).await);
         }
         Ok(swept)

@@ -15,6 +15,7 @@ mod domains;
 mod doors;
 mod edge;
 mod embedded;
+mod events;
 mod extraction;
 mod harness;
 mod mail;

@@ -16,6 +16,7 @@ use crate::audit::{Entry, Outcome, Reads, Who};
 use crate::crypto::FacilityKeys;
 use crate::db::{Binding, Bound, Lent, Mode, PatientScope, Session};
 use crate::error::{Error, Result};
+use crate::events::NewEvent;
 use crate::ids::{FacilityId, MemberId, UserId};
 
 pub use write::Write;
@@ -369,6 +370,8 @@ pub struct Tx {
     session: Arc<Session>,
     /// Each with the facility whose log it goes to.
     entries: Arc<std::sync::Mutex<Vec<(FacilityId, Entry)>>>,
+    /// Told to those who listen once it is committed.
+    events: Arc<std::sync::Mutex<Vec<NewEvent>>>,
     action: &'static Action,
 }
 
@@ -400,6 +403,18 @@ impl Tx {
     fn note(&self, facility: FacilityId, action: &'static Action, outcome: Outcome, subject: Subject, detail: Value) {
         let entry = Entry { action: action.name, outcome, subject, detail };
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((facility, entry));
+    }
+
+    /// Tells those who listen in the facility what happened, if and when the write is committed.
+    pub fn publish(&self, event: NewEvent) {
+        let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
+
+    fn take_events(&self) -> Vec<NewEvent> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// Moves an identity or platform transaction into a facility it has just looked up or made.

@@ -16,6 +16,7 @@ use crate::access::{Action, Once, Subject};
 use crate::audit::{Entry, Outcome};
 use crate::db::{Mode, Session, sql};
 use crate::error::{Error, Result, Stop};
+use crate::events;
 use crate::ids::FacilityId;
 
 /// A write about to run.
@@ -62,7 +63,7 @@ impl Write {
                 return Err(error.into());
             }
         };
-        let tx = Tx { ctx: ctx.clone(), session, entries: Arc::default(), action: self.action };
+        let tx = Tx { ctx: ctx.clone(), session, entries: Arc::default(), events: Arc::default(), action: self.action };
         if let Err(error) = ctx.authorize(self.action, tx.session.bound()) {
             return self.give_up(&tx, Outcome::Denied, Stop::Error(error)).await;
         }
@@ -148,20 +149,30 @@ impl Write {
         let own = entries.remove(&self.ctx.facility()).unwrap_or_else(|| vec![self.entry(Outcome::Success)]);
         let mut connection = tx.session.connection()?;
         // The log binds the transaction to the tenant it writes to. The context's own comes last: the
-        // idempotency key stands there.
-        for (facility, entries) in entries.into_iter().chain([(self.ctx.facility(), own)]) {
+        // idempotency key stands there, and so do the events.
+        for (facility, entries) in entries {
             crate::db::record(facility, self.ctx.audit_rows(&entries)).execute(&mut connection).await?;
         }
-        if let Some(once) = &self.once {
-            sql("UPDATE idempotency_keys SET result = $4 WHERE facility_id = $1 AND user_id = $2 AND key = $3")
-                .bind::<SqlUuid, _>(self.ctx.facility())
-                .bind::<SqlUuid, _>(self.ctx.user()?)
-                .bind::<Text, _>(&once.key)
-                .bind::<Jsonb, _>(serde_json::to_value(result)?)
-                .execute(&mut connection)
-                .await?;
+        let (user, key, stored) = match &self.once {
+            Some(once) => (Some(self.ctx.user()?), Some(once.key.as_str()), Some(serde_json::to_value(result)?)),
+            None => (None, None, None),
+        };
+        let events = tx.take_events();
+        sql("SELECT complete_write($1, $2, $3, $4, $5, $6)")
+            .bind::<SqlUuid, _>(self.ctx.facility())
+            .bind::<Jsonb, _>(self.ctx.audit_rows(&own))
+            .bind::<Nullable<SqlUuid>, _>(user)
+            .bind::<Nullable<Text>, _>(key)
+            .bind::<Nullable<Jsonb>, _>(stored)
+            .bind::<Jsonb, _>(serde_json::to_value(&events)?)
+            .execute(&mut connection)
+            .await?;
+        if events.is_empty() {
+            tx.session.end(true).await?;
+        } else {
+            tx.session.commit_and_tell(events::CHANNEL, &events::news(self.ctx.facility())?).await?;
+            self.ctx.app().events.wake(self.ctx.facility());
         }
-        tx.session.end(true).await?;
         self.ctx.app().jobs.wake();
         Ok(())
     }

@@ -16,6 +16,7 @@
 pub mod amendments;
 pub mod batch;
 pub mod bundle;
+mod changes;
 pub mod export;
 pub mod graphql;
 pub mod lexemes;

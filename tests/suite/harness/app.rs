@@ -117,6 +117,11 @@ impl TestApp {
         (app, base)
     }
 
+    /// Has the server stop, as a signal would.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Moves the clock.
     pub fn advance(&self, by: TimeDelta) {
         self.app.clock.advance(by);

@@ -7,7 +7,9 @@ mod app;
 mod client;
 mod cluster;
 pub mod engines;
+mod subscriber;
 
 pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};
 pub use cluster::cluster;
+pub use subscriber::{Frame, Subscriber};

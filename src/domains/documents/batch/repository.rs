@@ -19,6 +19,12 @@ pub(super) struct BatchRow {
 }
 
 #[derive(QueryableByName)]
+struct OfDocument {
+    #[diesel(sql_type = SqlUuid)]
+    batch_id: UploadBatchId,
+}
+
+#[derive(QueryableByName)]
 pub(super) struct FileRow {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
@@ -83,6 +89,22 @@ pub(super) async fn set_result(
         .execute(&mut db)
         .await?;
     Ok(())
+}
+
+/// The batch a document was sent in.
+pub(super) async fn of_document(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    document: DocumentId,
+) -> Result<Option<UploadBatchId>> {
+    let row: Option<OfDocument> =
+        sql("SELECT batch_id FROM upload_batch_files WHERE facility_id = $1 AND document_id = $2 LIMIT 1")
+            .bind::<SqlUuid, _>(facility)
+            .bind::<SqlUuid, _>(document)
+            .get_result(&mut db)
+            .await
+            .optional()?;
+    Ok(row.map(|row| row.batch_id))
 }
 
 /// A batch, when this user sent it.

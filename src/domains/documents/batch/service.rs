@@ -125,6 +125,11 @@ pub(in crate::domains::documents) async fn record(tx: &Tx, file: Uuid, document:
     repository::set_result(tx.db()?, tx.ctx().facility(), file, Some(document), None).await
 }
 
+/// The batch a document was sent in.
+pub(in crate::domains::documents) async fn of_document(tx: &Tx, document: DocumentId) -> Result<Option<UploadBatchId>> {
+    repository::of_document(tx.db()?, tx.ctx().facility(), document).await
+}
+
 async fn refuse(ctx: &RequestContext, file: Uuid, code: Option<Refusal>) -> Result<(), Stop<Refusal>> {
     let name = code.and_then(name_of).unwrap_or("INVALID");
     ctx.write(&policy::UPLOAD)

@@ -16,6 +16,7 @@ use super::{
 use crate::access::{RequestContext, Subject};
 use crate::antivirus::Verdict;
 use crate::crypto::FacilityKeys;
+use crate::domains::documents::changes::came_to;
 use crate::domains::documents::model::{BodyRow, DocumentKind, DocumentStatus, NoteState};
 use crate::domains::documents::proposals::service::{self as proposals, Found, Reading};
 use crate::domains::documents::{policy, sealing};
@@ -134,7 +135,7 @@ async fn given_up(ctx: RequestContext, job: &Job, code: &'static str) -> Result<
         .run::<bool, Infallible, _, _>(|tx| async move {
             let ctx = tx.ctx();
             let failed = repository::set_given_up(tx.db()?, ctx.facility(), id, failure, ctx.now()).await?;
-            tx.audit(Subject::of(id), json!({ "status": "failed", "failure": failure, "changed": failed }));
+            came_to(&tx, id, json!({ "status": "failed", "failure": failure, "changed": failed })).await?;
             Ok(failed)
         })
         .await
@@ -279,7 +280,8 @@ async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
             for next in held.iter().filter(|held| held.id != model) {
                 models::reembed_later(&tx, next.id).await?;
             }
-            tx.audit(Subject::of(id), json!({ "status": DocumentStatus::Ready.as_str(), "passages": chunk_count }));
+            let detail = json!({ "status": DocumentStatus::Ready.as_str(), "passages": chunk_count });
+            came_to(&tx, id, detail).await?;
             Ok(Ending::Stored)
         })
         .await
@@ -340,7 +342,7 @@ async fn set_status(
         .run::<(), Infallible, _, _>(|tx| async move {
             let ctx = tx.ctx();
             repository::set_status(tx.db()?, ctx.facility(), id, status, failure, ctx.now()).await?;
-            tx.audit(Subject::of(id), json!({ "status": status.as_str(), "failure": failure }));
+            came_to(&tx, id, json!({ "status": status.as_str(), "failure": failure })).await?;
             Ok(())
         })
         .await;

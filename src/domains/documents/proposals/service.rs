@@ -6,6 +6,7 @@ use serde_json::json;
 use super::finding::{self, Said};
 use super::repository::{self, NewProposal, ProposalRow};
 use crate::access::{Once, RequestContext, Subject, Tx};
+use crate::domains::documents::changes::{changed, changed_with};
 use crate::domains::documents::model::{DocumentChanges, DocumentKind, DocumentRow, Refusal};
 use crate::domains::documents::service::{changeable, link_new, sight, stale};
 use crate::domains::documents::versions::model::DocumentVersionChange;
@@ -206,9 +207,12 @@ pub async fn accept(
             if proposal.kind.is_some() || proposal.document_date.is_some() {
                 versions::record(&tx, row.id, DocumentVersionChange::Edited).await?;
             }
-            if let Some(patient) = proposal.patient {
-                link_new(&tx, row.id, &[patient]).await?;
-                tx.audit(Subject::of(row.id).in_record_of(patient), json!({ "linked": true }));
+            match proposal.patient {
+                Some(patient) => {
+                    link_new(&tx, row.id, &[patient]).await?;
+                    changed_with(&tx, row.id, &[patient], &json!({ "linked": true }));
+                }
+                None => changed(&tx, row.id, &row.patient_ids),
             }
             tx.audit(Subject::of(id), json!({ "aspect": proposal.aspect.as_str(), "accepted": true }));
             Ok(row.id)

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{not_author, sight, stale};
-use crate::access::{Once, RequestContext, Subject};
+use crate::access::{Once, RequestContext};
+use crate::domains::documents::changes::changed_with;
 use crate::domains::documents::model::{DocumentChanges, DocumentLabel, Refusal};
 use crate::domains::documents::{policy, repository};
 use crate::error::{Error, Stop};
@@ -35,12 +36,7 @@ pub async fn label_document(
                 return Err(stale());
             }
             let detail = json!({ "part2": part2, "before": row.part2 });
-            if row.patient_ids.is_empty() {
-                tx.audit(Subject::of(id), detail.clone());
-            }
-            for patient in &row.patient_ids {
-                tx.audit(Subject::of(id).in_record_of(*patient), detail.clone());
-            }
+            changed_with(&tx, id, &row.patient_ids, &detail);
             Ok(id)
         })
         .await

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{changeable, stale};
-use crate::access::{Once, RequestContext, Subject, Tx};
+use crate::access::{Once, RequestContext, Tx};
+use crate::domains::documents::changes::changed_with;
 use crate::domains::documents::model::{DocumentChanges, Refusal};
 use crate::domains::documents::{policy, repository, validation};
 use crate::error::Stop;
@@ -27,9 +28,7 @@ pub async fn link_patients(
             changeable(&tx, id).await?;
             touch(&tx, id, expected_version).await?;
             link_new(&tx, id, &patients).await?;
-            for patient in &patients {
-                tx.audit(Subject::of(id).in_record_of(*patient), json!({ "linked": true }));
-            }
+            changed_with(&tx, id, &patients, &json!({ "linked": true }));
             Ok(id)
         })
         .await
@@ -65,7 +64,7 @@ pub async fn unlink_patient(
             if !repository::unlink(tx.db()?, tx.ctx().facility(), id, patient).await? {
                 return Err(not_found(&["input", "patientId"]));
             }
-            tx.audit(Subject::of(id).in_record_of(patient), json!({ "linked": false }));
+            changed_with(&tx, id, &[patient], &json!({ "linked": false }));
             Ok(id)
         })
         .await

@@ -27,7 +27,6 @@ pub use read::{
 pub use sign::{cosign_note, sign_note};
 pub use sweep::sweep_orphans;
 pub use update::{retry_document, update_document};
-pub(super) use upload::audit_for;
 pub(super) use upload::upload_in_batch;
 pub use upload::{Staged, Uploader, begin_upload, upload_document};
 

@@ -3,10 +3,10 @@
 use async_graphql::MaybeUndefined;
 use sha2::{Digest as _, Sha256};
 
-use super::upload::audit_for;
 use super::{INDEX_NOTE_JOB, changeable, enqueue, links, same_class, sight, stale};
 use crate::access::{Once, RequestContext, Tx};
 use crate::crypto::FacilityKeys;
+use crate::domains::documents::changes::changed;
 use crate::domains::documents::model::{
     CreateNote, DocumentChanges, DocumentKind, DocumentLabel, DocumentOrigin, DocumentRow, DocumentStatus, NewDocument,
     NoteState, Refusal, UpdateNote,
@@ -74,7 +74,7 @@ pub(in crate::domains::documents) async fn begin_draft(tx: &Tx, new: Draft) -> R
     repository::insert(tx.db()?, row).await?;
     links::link_new(tx, id, &note.patient_ids).await?;
     versions::record(tx, id, DocumentVersionChange::Created).await?;
-    audit_for(tx, id, &note.patient_ids);
+    changed(tx, id, &note.patient_ids);
     Ok(id)
 }
 
@@ -135,14 +135,14 @@ async fn save(
                 && row.version == expected_version
                 && is_as_it_was(&tx, row, &changes).await?
             {
-                audit_for(&tx, id, &patients);
+                changed(&tx, id, &patients);
                 return Ok(id);
             }
             if !repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, columns).await? {
                 return Err(stale());
             }
             versions::record(&tx, id, change).await?;
-            audit_for(&tx, id, &patients);
+            changed(&tx, id, &patients);
             Ok(id)
         })
         .await
@@ -220,7 +220,7 @@ pub async fn finalize_note(
             if row.kind != DocumentKind::PsychotherapyNote {
                 enqueue(&tx, INDEX_NOTE_JOB, id).await?;
             }
-            audit_for(&tx, id, &row.patient_ids);
+            changed(&tx, id, &row.patient_ids);
             Ok(id)
         })
         .await
@@ -251,7 +251,7 @@ pub async fn reopen_note(
             if !repository::update_if_version(tx.db()?, tx.ctx().facility(), id, expected_version, changes).await? {
                 return Err(stale());
             }
-            audit_for(&tx, id, &row.patient_ids);
+            changed(&tx, id, &row.patient_ids);
             Ok(id)
         })
         .await
@@ -304,7 +304,7 @@ pub(in crate::domains::documents) async fn begin_addendum(
     repository::insert(tx.db()?, row).await?;
     repository::copy_links(tx.db()?, ctx.facility(), note, id, ctx.now()).await?;
     versions::record(tx, id, DocumentVersionChange::Created).await?;
-    audit_for(tx, id, &patients);
+    changed(tx, id, &patients);
     Ok(id)
 }
 

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{not_author, sight, stale};
-use crate::access::{Once, RequestContext, Subject, Tx};
+use crate::access::{Once, RequestContext, Tx};
+use crate::domains::documents::changes::changed_with;
 use crate::domains::documents::model::{DocumentChanges, DocumentKind, DocumentRow, NoteState, Refusal};
 use crate::domains::documents::signing::{NoteContent, sign};
 use crate::domains::documents::{policy, repository, sealing, supervision};
@@ -108,8 +109,6 @@ async fn put(tx: &Tx, id: DocumentId, expected_version: i32, next: NoteState) ->
     let content = NoteContent::of(ctx.facility(), &note);
     let signature = sign(ctx.app().keyring.audit_key(), &content, user, now)?;
     repository::insert_signature(tx.db()?, signature).await?;
-    for patient in &note.all_patient_ids {
-        tx.audit(Subject::of(id).in_record_of(*patient), json!({ "state": next.as_str() }));
-    }
+    changed_with(tx, id, &note.all_patient_ids, &json!({ "state": next.as_str() }));
     Ok(id)
 }

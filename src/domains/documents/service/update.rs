@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{EXTRACT_JOB, INDEX_NOTE_JOB, changeable, enqueue, sight, stale};
 use crate::access::{Once, RequestContext};
+use crate::domains::documents::changes::{changed, changed_with};
 use crate::domains::documents::model::{DocumentChanges, DocumentOrigin, DocumentStatus, Refusal, UpdateDocument};
 use crate::domains::documents::versions::model::DocumentVersionChange;
 use crate::domains::documents::{policy, repository, sealing, validation, versions};
@@ -45,7 +46,7 @@ pub async fn update_document(
                 return Err(stale());
             }
             versions::record(&tx, id, DocumentVersionChange::Edited).await?;
-            super::upload::audit_for(&tx, id, &row.patient_ids);
+            changed(&tx, id, &row.patient_ids);
             Ok(id)
         })
         .await
@@ -80,7 +81,7 @@ pub async fn retry_document(
             }
             let job = if row.origin == DocumentOrigin::Note { INDEX_NOTE_JOB } else { EXTRACT_JOB };
             enqueue(&tx, job, id).await?;
-            tx.audit(crate::access::Subject::of(id), json!({ "failure": row.failure_code }));
+            changed_with(&tx, id, &[], &json!({ "failure": row.failure_code }));
             Ok(id)
         })
         .await

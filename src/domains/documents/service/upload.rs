@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use chrono::Datelike as _;
 use futures::Stream;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{EXTRACT_JOB, enqueue};
-use crate::access::{Once, RequestContext, Subject};
+use crate::access::{Once, RequestContext};
 use crate::domains::documents::batch::service as batch;
+use crate::domains::documents::changes::changed;
 use crate::domains::documents::model::{
     DocumentKind, DocumentLabel, DocumentOrigin, DocumentStatus, NewDocument, Refusal, UploadDocument,
 };
@@ -17,7 +17,7 @@ use crate::domains::documents::work::service as work;
 use crate::domains::documents::{policy, repository, sealing, validation, versions};
 use crate::error::{Error, Result, Stop};
 use crate::extraction::sniff;
-use crate::ids::{DocumentId, PatientId, TypedId as _, new_id};
+use crate::ids::{DocumentId, TypedId as _, new_id};
 use crate::storage::{Place, Stored};
 
 /// Someone who may upload. There is no other way to store a file.
@@ -167,7 +167,7 @@ async fn upload(
                 batch::record(&tx, file, id).await?;
             }
             enqueue(&tx, EXTRACT_JOB, id).await?;
-            audit_for(&tx, id, &upload.patient_ids);
+            changed(&tx, id, &upload.patient_ids);
             Ok(id)
         })
         .await;
@@ -192,14 +192,4 @@ fn uploadable(kind: DocumentKind) -> Result<(), Stop<Refusal>> {
         return Ok(());
     }
     Err(Stop::refuse(Refusal::KeptApart, &["input", "kind"], "a psychotherapy note is written here, not uploaded"))
-}
-
-/// One audit row for each patient a document is about, or one for none.
-pub(in crate::domains::documents) fn audit_for(tx: &crate::access::Tx, id: DocumentId, patients: &[PatientId]) {
-    if patients.is_empty() {
-        tx.audit(Subject::of(id), json!({}));
-    }
-    for patient in patients {
-        tx.audit(Subject::of(id).in_record_of(*patient), json!({}));
-    }
 }

@@ -5,6 +5,7 @@ use super::model::{CreateFilled, Filled};
 use super::{repository, service};
 use crate::access::{Once, RequestContext, Tx};
 use crate::crypto::FacilityKeys;
+use crate::domains::documents::changes::changed;
 use crate::domains::documents::model::{DocumentChanges, Refusal};
 use crate::domains::documents::service::{self as documents, Draft};
 use crate::domains::documents::versions::model::DocumentVersionChange;
@@ -84,7 +85,7 @@ pub async fn save_fields(
             }
             let change = if automatic { DocumentVersionChange::Autosaved } else { DocumentVersionChange::Edited };
             versions::record(&tx, id, change).await?;
-            documents::audit_for(&tx, id, &row.patient_ids);
+            changed(&tx, id, &row.patient_ids);
             Ok(id)
         })
         .await

@@ -7,8 +7,9 @@ use super::model::{Difference, DocumentVersionChange, NewVersion, Version, Versi
 use super::repository;
 use crate::access::{Once, Read, RequestContext, Subject, Tx};
 use crate::crypto::FacilityKeys;
+use crate::domains::documents::changes::changed;
 use crate::domains::documents::model::{DocumentChanges, DocumentRow, NoteState, Refusal};
-use crate::domains::documents::service::{audit_for, changeable, same_class, set_text, sight, stale};
+use crate::domains::documents::service::{changeable, same_class, set_text, sight, stale};
 use crate::domains::documents::{policy, repository as documents, sealing};
 use crate::error::{Error, Result, Stop};
 use crate::ids::{DocumentId, VersionId, new_id};
@@ -224,7 +225,7 @@ pub async fn restore_version(
                 return Err(stale());
             }
             keep(&tx, document, DocumentVersionChange::Restored, Some(row.number)).await?;
-            audit_for(&tx, document, &now.patient_ids);
+            changed(&tx, document, &now.patient_ids);
             Ok(document)
         })
         .await

@@ -7,6 +7,7 @@ use super::model::{Counts, DocumentInboxFolder, DocumentRetentionClass, Document
 use super::repository::{self, Changes, WorkRow};
 use super::sealing;
 use crate::access::{Once, RequestContext, Subject, Tx};
+use crate::domains::documents::changes::changed_with;
 use crate::domains::documents::model::{Document, DocumentKind, Refusal};
 use crate::domains::documents::policy;
 use crate::domains::documents::service::{documents_by_ids, sight};
@@ -114,7 +115,7 @@ pub async fn assign(
             }
             let changes = Changes { assignee: Some(assignee), ..Changes::default() };
             change(&tx, &work, expected_version, changes).await?;
-            tx.audit(Subject::of(id), json!({ "assignee": assignee }));
+            changed_with(&tx, id, &[], &json!({ "assignee": assignee }));
             Ok(id)
         })
         .await
@@ -139,7 +140,7 @@ pub async fn review(
             }
             let changes = Changes { reviewed_by: Some(tx.ctx().user()?), ..Changes::default() };
             change(&tx, &work, expected_version, changes).await?;
-            tx.audit(Subject::of(id), json!({ "reviewed": true }));
+            changed_with(&tx, id, &[], &json!({ "reviewed": true }));
             Ok(id)
         })
         .await
@@ -162,7 +163,7 @@ pub async fn set_retention(
             let work = known(&tx, id).await?;
             let changes = Changes { retention: Some(retention), ..Changes::default() };
             change(&tx, &work, expected_version, changes).await?;
-            tx.audit(Subject::of(id), json!({ "retention": retention.as_str() }));
+            changed_with(&tx, id, &[], &json!({ "retention": retention.as_str() }));
             Ok(id)
         })
         .await
@@ -205,7 +206,7 @@ pub async fn place_hold(
             }
             let sealed = sealing::seal_reason(&*tx.keys().await?, id, &reason)?;
             repository::place(tx.db()?, ctx.facility(), id, document, sealed, ctx.user()?, ctx.now()).await?;
-            tx.audit(Subject::of(document), json!({ "hold": "placed" }));
+            changed_with(&tx, document, &[], &json!({ "hold": "placed" }));
             Ok(document)
         })
         .await
@@ -235,7 +236,7 @@ pub async fn release_hold(
             };
             let sealed = sealing::seal_release_reason(&*tx.keys().await?, id, &reason)?;
             repository::release(tx.db()?, ctx.facility(), id, sealed, ctx.user()?, ctx.now()).await?;
-            tx.audit(Subject::of(document), json!({ "hold": "released" }));
+            changed_with(&tx, document, &[], &json!({ "hold": "released" }));
             Ok(document)
         })
         .await

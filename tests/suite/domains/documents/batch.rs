@@ -12,7 +12,7 @@ const BATCH: &str =
     "query($id: ID!) { documentUploadBatch(id: $id) { files { fileName refusal document { status } } } }";
 
 /// Sends files under one mutation.
-async fn send(client: &Client, mut input: Value, files: &[(&str, &[u8])]) -> Answer {
+pub async fn send(client: &Client, mut input: Value, files: &[(&str, &[u8])]) -> Answer {
     const BOUNDARY: &str = "between-the-files-of-a-batch";
     input["files"] = json!(vec![Value::Null; files.len()]);
     let operations = json!({ "query": MANY, "variables": { "input": input } }).to_string();

@@ -3,7 +3,7 @@
 mod access;
 mod amendments;
 mod ask;
-mod batch;
+pub mod batch;
 mod bundle;
 mod cosign;
 mod download;
