@@ -469,6 +469,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// The position of the last event of a facility. Its row is locked from the moment an event takes its position until the commit: positions are in the order of commits and have no gaps.
+    event_heads (facility_id) {
+        /// identifier: whose stream
+        facility_id -> Uuid,
+        /// operational: position of the last event
+        position -> BigInt,
+        /// operational: events up to this position are no longer kept
+        swept -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// What has happened, kept for those who were away: ids alone. Who may see the object of an event is asked when the event is delivered.
+    events (facility_id, position) {
+        /// identifier: whose stream
+        facility_id -> Uuid,
+        /// operational: place in the stream, in the order of commits, without gaps
+        position -> BigInt,
+        /// operational: what happened (events::EventKind)
+        kind -> Text,
+        /// operational: the type of the object it happened to, as the API names it
+        subject_kind -> Text,
+        /// identifier: the object it happened to
+        subject_id -> Uuid,
+        /// identifier: what the object belongs to, such as the conversation of a message
+        about -> Array<Uuid>,
+        /// identifier: the only users it is delivered to; null for everybody who may see the object
+        audience -> Nullable<Array<Uuid>>,
+        /// identifier: who did it; null for the system
+        actor_user_id -> Nullable<Uuid>,
+        /// operational: when, by the clock of the server
+        occurred_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// A tenant: hospital, clinic or practice.
     facilities (id) {
         /// identifier: UUIDv7
@@ -507,42 +543,6 @@ diesel::table! {
         created_at -> Timestamptz,
         /// operational: when the row last changed
         updated_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    /// x
-    event_heads (facility_id) {
-        /// x
-        facility_id -> Uuid,
-        /// x
-        position -> BigInt,
-        /// x
-        swept -> BigInt,
-    }
-}
-
-diesel::table! {
-    /// x
-    events (facility_id, position) {
-        /// x
-        facility_id -> Uuid,
-        /// x
-        position -> BigInt,
-        /// x
-        kind -> Text,
-        /// x
-        subject_kind -> Text,
-        /// x
-        subject_id -> Uuid,
-        /// x
-        about -> Array<Uuid>,
-        /// x
-        audience -> Nullable<Array<Uuid>>,
-        /// x
-        actor_user_id -> Nullable<Uuid>,
-        /// x
-        occurred_at -> Timestamptz,
     }
 }
 

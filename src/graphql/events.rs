@@ -63,7 +63,8 @@ impl Event {
 #[derive(Debug, Default)]
 pub struct EventsSubscription;
 
-#[Subscription]
+/// What is told as it happens.
+#[Subscription(name = "Subscription")]
 impl EventsSubscription {
     /// What happens in the facility, as it happens, in the order it was committed, each event once. The first event is
     /// of the kind LISTENING and has the cursor everything after is told from: what is read after it is complete. A

@@ -4,6 +4,7 @@
 //! the header of the upgrade, or by the cookie where the page that opened the socket is of an origin that may call: a
 //! browser sends the cookie whoever asks, and can be given no header. Nobody is let in unknown.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -82,13 +83,18 @@ async fn serve(edge: Edge, parts: Parts, socket: WebSocket) {
     let executor =
         Operations { edge: edge.clone(), caller: Arc::clone(&caller), room: Arc::new(Semaphore::new(OPERATIONS)) };
     let heard = Arc::new(std::sync::Mutex::new(Instant::now()));
+    let turned_away = Arc::new(AtomicBool::new(false));
     let introduced = {
-        let (app, caller) = (Arc::clone(&edge.app), Arc::clone(&caller));
+        let (app, caller, turned_away) = (Arc::clone(&edge.app), Arc::clone(&caller), Arc::clone(&turned_away));
         move |payload: Value| async move {
-            let known =
-                introduce(&app, parts, &payload).map_err(|error| async_graphql::Error::new(error.to_string()))?;
-            // Once: the protocol refuses a second introduction.
-            let _ = caller.set(known);
+            match introduce(&app, parts, &payload) {
+                // Once: the protocol refuses a second introduction.
+                Ok(known) => drop(caller.set(known)),
+                Err(error) => {
+                    turned_away.store(true, Ordering::Release);
+                    return Err(async_graphql::Error::new(error.to_string()));
+                }
+            }
             Ok(Data::default())
         }
     };
@@ -103,7 +109,7 @@ async fn serve(edge: Edge, parts: Parts, socket: WebSocket) {
         let message = tokio::select! {
             next = protocol.next() => match next {
                 Some(WsMessage::Text(text)) => Message::Text(text.into()),
-                Some(WsMessage::Close(code, _)) => close(code, caller.get().is_some()),
+                Some(WsMessage::Close(code, _)) => close(code, turned_away.load(Ordering::Acquire)),
                 None => return,
             },
             _ = ping.tick() => {
@@ -144,10 +150,10 @@ fn messages(
 }
 
 /// The codes of the protocol, for those the library closes with. Its words may hold what the client sent.
-fn close(code: u16, known: bool) -> Message {
+fn close(code: u16, turned_away: bool) -> Message {
     match code {
         1011 => closed(4401, "say who you are with connection_init first"),
-        1002 if !known => closed(4403, "sign in to continue"),
+        1002 if turned_away => closed(4403, "sign in to continue"),
         4429 => closed(4429, "connection_init was sent before"),
         _ => closed(4400, "not a message of graphql-transport-ws"),
     }
