@@ -251,18 +251,21 @@ COMMENT ON COLUMN document_chunks.box_bottom IS 'operational: lower edge';
 SELECT protect_tenant_table('document_chunks');
 
 -- Vectors lie beside their tenant: the covering index keeps the vectors of a facility together, so an exact
--- search reads them in order. Rows of wide models do not fit an index page and are read from the table.
+-- search reads them in order, and one of a large facility those of the cells it looks into. Rows of wide models do not fit
+-- an index page and are read from the table.
 CREATE TABLE chunk_embeddings (
     facility_id uuid NOT NULL,
     model_id smallint NOT NULL CONSTRAINT chunk_embeddings_model_id_fkey REFERENCES embedding_models (id),
     chunk_id uuid NOT NULL,
     document_id uuid NOT NULL,
     embedding halfvec NOT NULL,
+    cell integer NOT NULL DEFAULT 0,
     PRIMARY KEY (facility_id, chunk_id, model_id),
     CONSTRAINT chunk_embeddings_facility_id_chunk_id_fkey FOREIGN KEY (facility_id, chunk_id) REFERENCES document_chunks (facility_id, id) ON DELETE CASCADE,
     CONSTRAINT chunk_embeddings_facility_id_document_id_fkey FOREIGN KEY (facility_id, document_id) REFERENCES documents (facility_id, id)
 );
-CREATE INDEX chunk_embeddings_facility_id_model_id_idx ON chunk_embeddings (facility_id, model_id) INCLUDE (chunk_id, document_id, embedding) WHERE vector_dims(embedding) <= 1024;
+CREATE INDEX chunk_embeddings_facility_id_model_id_cell_idx ON chunk_embeddings (facility_id, model_id, cell) INCLUDE (chunk_id, document_id, embedding) WHERE vector_dims(embedding) <= 1024;
+CREATE INDEX chunk_embeddings_facility_id_model_id_cell_wide_idx ON chunk_embeddings (facility_id, model_id, cell) WHERE vector_dims(embedding) > 1024;
 CREATE INDEX chunk_embeddings_facility_id_document_id_idx ON chunk_embeddings (facility_id, document_id);
 CREATE INDEX chunk_embeddings_model_id_idx ON chunk_embeddings (model_id);
 COMMENT ON TABLE chunk_embeddings IS 'The vector of a passage under one model.';
@@ -271,7 +274,28 @@ COMMENT ON COLUMN chunk_embeddings.model_id IS 'operational: the model';
 COMMENT ON COLUMN chunk_embeddings.chunk_id IS 'identifier: the passage';
 COMMENT ON COLUMN chunk_embeddings.document_id IS 'identifier: the document';
 COMMENT ON COLUMN chunk_embeddings.embedding IS 'clinical: the vector, normalised to length 1; it leaks the gist of the text';
+COMMENT ON COLUMN chunk_embeddings.cell IS 'operational: the cell it is in (search_cells); 0 for none, which every search reads';
 SELECT protect_tenant_table('chunk_embeddings');
+
+-- Cells of the vectors of a large facility: a search reads those whose centres are near.
+CREATE TABLE search_cells (
+    facility_id uuid NOT NULL CONSTRAINT search_cells_facility_id_fkey REFERENCES facilities (id),
+    model_id smallint NOT NULL CONSTRAINT search_cells_model_id_fkey REFERENCES embedding_models (id),
+    cell integer NOT NULL CONSTRAINT search_cells_cell_check CHECK (cell > 0),
+    generation integer NOT NULL,
+    made_of bigint NOT NULL,
+    centre halfvec NOT NULL,
+    PRIMARY KEY (facility_id, model_id, cell)
+);
+CREATE INDEX search_cells_model_id_idx ON search_cells (model_id);
+COMMENT ON TABLE search_cells IS 'A cell of the vectors of a large facility under one model.';
+COMMENT ON COLUMN search_cells.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN search_cells.model_id IS 'operational: the model';
+COMMENT ON COLUMN search_cells.cell IS 'operational: number, never used again';
+COMMENT ON COLUMN search_cells.generation IS 'operational: cells made together; of two, vectors are on their way to the later';
+COMMENT ON COLUMN search_cells.made_of IS 'operational: passages the facility had when it was made';
+COMMENT ON COLUMN search_cells.centre IS 'clinical: the direction its vectors lie in, of length 1';
+SELECT protect_tenant_table('search_cells', 'SELECT, INSERT, DELETE');
 
 -- The lexical half of search: lexemes of PostgreSQL's own parser and dictionaries, as keyed hashes, one row
 -- for each lexeme of a passage. Equality on bigint is leak-proof, so the index serves under row-level
