@@ -21,6 +21,7 @@ const REPLACEABLE: &[&str] = &[
     include_str!("replaceable/40_patients.sql"),
     include_str!("replaceable/50_documents.sql"),
     include_str!("replaceable/60_saved_searches.sql"),
+    include_str!("replaceable/70_portal.sql"),
 ];
 
 /// Months of audit partitions kept ahead.

@@ -29,6 +29,7 @@ use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
 use crate::domains::patients::loaders::PatientLoader;
+use crate::domains::patients::portal::graphql::PatientUser;
 use crate::domains::{compliance, documents, facilities, identity, operations, patients};
 use crate::error::{Error, Result};
 use crate::ids::{DocumentId, PatientId, TypedId as _, UserId, split};
@@ -50,6 +51,7 @@ pub enum Node {
     PatientAllergy(PatientAllergy),
     CareRelationship(CareRelationship),
     BreakGlassAccess(BreakGlassAccess),
+    PatientUser(PatientUser),
     Document(Document),
     DocumentPassage(DocumentPassage),
     DocumentSignature(DocumentSignature),

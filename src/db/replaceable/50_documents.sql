@@ -11,6 +11,22 @@ CREATE OR REPLACE FUNCTION app_open_documents() RETURNS uuid[]
 $$;
 GRANT EXECUTE ON FUNCTION app_open_documents() TO anamnesis_server;
 
+-- All patients of a document, as ids, whoever asks: what a signature is over does not depend on who checks it. The
+-- tenant policy still holds. The scope is widened by hand: a SET clause for it needs a superuser.
+CREATE OR REPLACE FUNCTION document_linked_patients(p_document uuid) RETURNS uuid[]
+    LANGUAGE plpgsql AS $$
+DECLARE
+    scope constant text := current_setting('app.patient_scope', true);
+    linked uuid[];
+BEGIN
+    PERFORM set_config('app.patient_scope', 'all', true);
+    SELECT coalesce(array_agg(patient_id ORDER BY patient_id), '{}') INTO linked FROM document_patients
+        WHERE facility_id = app_facility() AND document_id = p_document;
+    PERFORM set_config('app.patient_scope', coalesce(scope, ''), true);
+    RETURN linked;
+END $$;
+GRANT EXECUTE ON FUNCTION document_linked_patients(uuid) TO anamnesis_server;
+
 DROP POLICY IF EXISTS open_document ON documents;
 CREATE POLICY open_document ON documents AS RESTRICTIVE FOR SELECT USING (
     (SELECT app_patient_scope()) = 'all'
@@ -18,7 +34,14 @@ CREATE POLICY open_document ON documents AS RESTRICTIVE FOR SELECT USING (
         author_id = (SELECT app_user())
         OR id = ANY ((SELECT array(
             SELECT p.document_id FROM document_patients p WHERE p.facility_id = (SELECT app_facility())
-        ))::uuid[]))));
+        ))::uuid[])))
+    -- In the portal: notes that are done, about the patient and nobody else.
+    OR ((SELECT app_patient_scope()) = 'linked' AND note_state IN ('final', 'signed') AND kind <> 'psychotherapy_note'
+        AND NOT part2
+        AND id = ANY ((SELECT array(
+            SELECT p.document_id FROM document_patients p WHERE p.facility_id = (SELECT app_facility())
+        ))::uuid[])
+        AND cardinality(document_linked_patients(id)) = 1));
 
 -- A draft and a psychotherapy note are their author's alone, whatever else may be read (45 CFR 164.501 and 164.508(a)(2)). A record
 -- of substance use disorder treatment is read by its author and by whoever has the permission for such (42 CFR Part 2).
@@ -32,7 +55,7 @@ CREATE POLICY kept_apart ON documents AS RESTRICTIVE FOR SELECT USING (
 -- Versions follow their document; those of a draft stay its author's, whatever became of the note.
 DROP POLICY IF EXISTS open_document ON document_versions;
 CREATE POLICY open_document ON document_versions AS RESTRICTIVE FOR SELECT USING (
-    EXISTS (SELECT FROM documents d
+    (SELECT app_patient_scope()) <> 'linked' AND EXISTS (SELECT FROM documents d
             WHERE d.facility_id = document_versions.facility_id AND d.id = document_versions.document_id
               AND (document_versions.note_state IS DISTINCT FROM 'draft' OR d.author_id = (SELECT app_user())
                    OR (SELECT app_scope()) = 'system')));
@@ -106,18 +129,3 @@ BEGIN
     END LOOP;
 END $$;
 
--- All patients of a document, as ids, whoever asks: what a signature is over does not depend on who checks it. The
--- tenant policy still holds. The scope is widened by hand: a SET clause for it needs a superuser.
-CREATE OR REPLACE FUNCTION document_linked_patients(p_document uuid) RETURNS uuid[]
-    LANGUAGE plpgsql AS $$
-DECLARE
-    scope constant text := current_setting('app.patient_scope', true);
-    linked uuid[];
-BEGIN
-    PERFORM set_config('app.patient_scope', 'all', true);
-    SELECT coalesce(array_agg(patient_id ORDER BY patient_id), '{}') INTO linked FROM document_patients
-        WHERE facility_id = app_facility() AND document_id = p_document;
-    PERFORM set_config('app.patient_scope', coalesce(scope, ''), true);
-    RETURN linked;
-END $$;
-GRANT EXECUTE ON FUNCTION document_linked_patients(uuid) TO anamnesis_server;

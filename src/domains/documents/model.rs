@@ -153,6 +153,10 @@ pub enum Refusal {
     Ended,
     /// It is decided already.
     Decided,
+    /// It was put off before.
+    Extended,
+    /// The day to do it is over.
+    Overdue,
     /// The template is out of use.
     Archived,
     /// The template comes with the product and is not changed.

@@ -4,7 +4,7 @@ use async_graphql::MaybeUndefined;
 use serde_json::json;
 
 use super::{acts_still, keeps_an_administrator, lock_administrators, member_to_change, stale};
-use crate::access::{Once, Read, RequestContext, Subject, Tx};
+use crate::access::{Once, Read, RequestContext, Role, Subject, Tx};
 use crate::domains::facilities::model::{
     Department, Member, MemberFilter, MemberRemovalReason, MemberRole, MemberStatus, MemberStatusReason,
     MemberSuspensionReason, Refusal, StatusChange,
@@ -60,6 +60,14 @@ async fn own_row(outside: &RequestContext, ctx: &RequestContext, id: MemberId) -
 pub async fn standing(tx: &Tx, user: UserId) -> Result<Option<MemberStatus>> {
     let member = repository::members::find_by_user(tx.db()?, tx.ctx().facility(), user).await?;
     Ok(member.map(|member| member.status))
+}
+
+/// Whether a user is an active member with a role, in the facility of the transaction.
+///
+/// # Errors
+/// A fault.
+pub async fn acts_as(tx: &Tx, user: UserId, role: Role) -> Result<bool> {
+    repository::members::acts_as(tx.db()?, tx.ctx().facility(), user, role).await
 }
 
 /// A page of members, last joined first, and how many there are when that is wanted.

@@ -38,7 +38,7 @@ use crate::error::{Error, Stop};
 use crate::ids::PatientId;
 
 /// Locks the record for a change of one of its parts.
-async fn changeable(tx: &Tx, id: PatientId) -> Result<(), Stop<Refusal>> {
+pub(super) async fn changeable(tx: &Tx, id: PatientId) -> Result<(), Stop<Refusal>> {
     match repository::patients::lock_status(tx.db()?, tx.ctx().facility(), id).await? {
         Some(PatientStatus::Active) => Ok(()),
         Some(PatientStatus::Archived) => Err(archived()),

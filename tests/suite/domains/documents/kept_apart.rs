@@ -137,7 +137,7 @@ async fn the_class_of_a_note_does_not_change() {
 }
 
 /// What the server's own role reads of the documents when it is bound to a user, past every line of Rust.
-async fn by_sql(app: &TestApp, client: &Client, query: &str) -> String {
+pub async fn by_sql(app: &TestApp, client: &Client, query: &str) -> String {
     let (user, facility) = (client.user.unwrap().uuid(), app.facility.uuid());
     let session =
         app.db_value(&format!("SELECT id FROM user_sessions WHERE user_id = '{user}' ORDER BY id LIMIT 1")).await;
