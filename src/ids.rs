@@ -189,6 +189,12 @@ typed_ids! {
     RecordExportId("exp") for "RecordExport";
     /// A search that is kept.
     SavedSearchId("srch") for "DocumentSavedSearch";
+    /// Something a user is told of.
+    NotificationId("ntf") for "Notification";
+    /// What several people talk about.
+    ConversationId("cnv") for "Conversation";
+    /// What is said in a conversation.
+    MessageId("msg") for "Message";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

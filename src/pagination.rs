@@ -72,3 +72,132 @@ impl<T> Page<T> {
         Page { rows: self.rows.into_iter().map(change).collect(), has_next: self.has_next }
     }
 }
+
+/// From which end of a list a [`Window`] is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    First,
+    Last,
+}
+
+/// So many rows from one end of a list, between two others: what a list that is read in both directions takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WindowRequest<C> {
+    /// 1 to [`MAX_PAGE`].
+    pub count: i64,
+    pub end: End,
+    pub after: Option<C>,
+    pub before: Option<C>,
+}
+
+impl<C: Copy> WindowRequest<C> {
+    /// Reads `first`, `after`, `last` and `before`; `usual` says which end is meant when neither number is given.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] when both numbers are given, one is out of range, or a cursor is not one of ours.
+    pub fn parse(
+        first: Option<i32>,
+        after: Option<&str>,
+        last: Option<i32>,
+        before: Option<&str>,
+        usual: End,
+        decode: impl Fn(&str) -> Option<C>,
+    ) -> Result<Self> {
+        let (end, count) = match (first, last) {
+            (Some(_), Some(_)) => return Err(Error::bad_input("give `first` or `last`, not both")),
+            (Some(first), None) => (End::First, first),
+            (None, Some(last)) => (End::Last, last),
+            (None, None) => (usual, DEFAULT_PAGE),
+        };
+        if !(1..=MAX_PAGE).contains(&count) {
+            let name = if end == End::First { "first" } else { "last" };
+            return Err(Error::bad_input(format!("`{name}` must be between 1 and {MAX_PAGE}")));
+        }
+        let cursor = |name: &str, text: Option<&str>| {
+            let read = |text| {
+                decode(text).ok_or_else(|| Error::bad_input(format!("`{name}` is not a cursor of this connection")))
+            };
+            text.map(read).transpose()
+        };
+        Ok(Self { count: i64::from(count), end, after: cursor("after", after)?, before: cursor("before", before)? })
+    }
+
+    /// Rows to fetch, from the wanted end: one more than wanted tells whether there are more.
+    #[must_use]
+    pub const fn limit(&self) -> i64 {
+        self.count + 1
+    }
+
+    /// Cuts the extra row off and puts rows that were fetched from the last into the order of the list.
+    #[must_use]
+    pub fn cut<T>(&self, mut rows: Vec<T>) -> Window<T> {
+        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let more = rows.len() > count;
+        rows.truncate(count);
+        let (has_previous, has_next) = match self.end {
+            End::First => (self.after.is_some(), more),
+            End::Last => {
+                rows.reverse();
+                (more, self.before.is_some())
+            }
+        };
+        Window { page: Page { rows, has_next }, has_previous }
+    }
+}
+
+/// A page that may be one in the middle.
+#[derive(Debug, Clone)]
+pub struct Window<T> {
+    pub page: Page<T>,
+    pub has_previous: bool,
+}
+
+impl<T> Window<T> {
+    /// The same window of something else; the first failure of a change is the outcome.
+    ///
+    /// # Errors
+    /// What `change` says.
+    pub fn try_map<U, E>(self, change: impl FnMut(T) -> Result<U, E>) -> Result<Window<U>, E> {
+        let rows = self.page.rows.into_iter().map(change).collect::<Result<_, E>>()?;
+        Ok(Window { page: Page { rows, has_next: self.page.has_next }, has_previous: self.has_previous })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(
+        first: Option<i32>,
+        after: Option<&str>,
+        last: Option<i32>,
+        before: Option<&str>,
+    ) -> Result<WindowRequest<i64>> {
+        WindowRequest::parse(first, after, last, before, End::Last, |text| text.parse().ok())
+    }
+
+    #[test]
+    fn a_window_is_of_one_end_and_of_a_number_that_is_allowed() {
+        assert_eq!(window(None, None, None, None).unwrap().end, End::Last);
+        assert_eq!(window(Some(5), Some("3"), None, None).unwrap().after, Some(3));
+        for wrong in [
+            window(Some(1), None, Some(1), None),
+            window(Some(0), None, None, None),
+            window(None, None, Some(101), None),
+            window(None, Some("x"), None, None),
+            window(None, None, None, Some("x")),
+        ] {
+            assert!(matches!(wrong, Err(Error::BadInput(_))));
+        }
+    }
+
+    #[test]
+    fn a_window_is_in_the_order_of_the_list_and_knows_what_is_beyond_it() {
+        let forward = window(Some(2), Some("3"), None, None).unwrap().cut(vec![4, 5, 6]);
+        assert_eq!((forward.page.rows, forward.has_previous, forward.page.has_next), (vec![4, 5], true, true));
+        let backward = window(None, None, Some(2), None).unwrap().cut(vec![9, 8, 7]);
+        assert_eq!((backward.page.rows, backward.has_previous, backward.page.has_next), (vec![8, 9], true, false));
+        let begun = window(None, None, Some(2), Some("3")).unwrap().cut(vec![2, 1]);
+        assert_eq!((begun.page.rows, begun.has_previous, begun.page.has_next), (vec![1, 2], false, true));
+    }
+}

@@ -19,9 +19,11 @@ const REPLACEABLE: &[&str] = &[
     include_str!("replaceable/30_facilities.sql"),
     include_str!("replaceable/35_events.sql"),
     include_str!("replaceable/40_patients.sql"),
+    include_str!("replaceable/45_notifications.sql"),
     include_str!("replaceable/50_documents.sql"),
     include_str!("replaceable/60_saved_searches.sql"),
-    include_str!("replaceable/70_portal.sql"),
+    include_str!("replaceable/70_chat.sql"),
+    include_str!("replaceable/80_portal.sql"),
 ];
 
 /// Months of audit partitions kept ahead.

@@ -207,6 +207,78 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who takes part in a conversation, or did.
+    conversation_participants (facility_id, conversation_id, user_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the conversation
+        conversation_id -> Uuid,
+        /// identifier: who takes part
+        user_id -> Uuid,
+        /// operational: what they may do in it
+        role -> Text,
+        /// operational: whether they work here or are in care here, as of when they joined
+        party -> Text,
+        /// operational: when they joined last
+        joined_at -> Timestamptz,
+        /// identifier: who invited them; null for who began the conversation
+        invited_by -> Nullable<Uuid>,
+        /// operational: when they left or were removed; null while they take part
+        left_at -> Nullable<Timestamptz>,
+        /// operational: until when they want no notifications of it; null when they do
+        muted_until -> Nullable<Timestamptz>,
+        /// operational: number of the last message that counts as read; goes back when they mark one unread
+        last_read_sequence -> BigInt,
+        /// operational: number of the last message they ever read: what receipts say; never goes back
+        seen_sequence -> BigInt,
+        /// operational: number of the last message that reached a device of theirs
+        delivered_sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// What several people talk about.
+    conversations (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: what it is for
+        kind -> Text,
+        /// identifier: whom it is about; null when it is about nobody in particular
+        patient_id -> Nullable<Uuid>,
+        /// phi: title, or the subject of a secure mail; null when there is none
+        title_ciphertext -> Nullable<Bytea>,
+        /// phi: words it is sorted by, as a JSON list; null when there are none
+        tags_ciphertext -> Nullable<Bytea>,
+        /// operational: how much it presses
+        priority -> Text,
+        /// operational: whether it goes on
+        status -> Text,
+        /// operational: when the status last changed; null while it never did
+        status_changed_at -> Nullable<Timestamptz>,
+        /// identifier: who changed it; null while nobody did
+        status_changed_by -> Nullable<Uuid>,
+        /// operational: number of its last message; messages are numbered from 1 without gaps
+        last_sequence -> BigInt,
+        /// operational: when its last message was sent; when it was made while there is none
+        last_activity_at -> Timestamptz,
+        /// phi: why it is under a legal hold; null while it is not
+        hold_reason_ciphertext -> Nullable<Bytea>,
+        /// operational: since when it is under a legal hold; null while it is not
+        held_at -> Nullable<Timestamptz>,
+        /// identifier: who placed the legal hold; null while there is none
+        held_by -> Nullable<Uuid>,
+        /// identifier: who began it
+        created_by -> Uuid,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: optimistic concurrency counter; messages do not raise it
+        version -> Integer,
+    }
+}
+
+diesel::table! {
     /// A passage of a document, as search finds it.
     document_chunks (facility_id, id) {
         /// identifier: the facility
@@ -739,6 +811,54 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What is said in a conversation.
+    messages (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the conversation
+        conversation_id -> Uuid,
+        /// operational: 1, 2, 3 in the conversation, without gaps, in the order of commit
+        sequence -> BigInt,
+        /// identifier: who wrote it; null for the system and for an assistant
+        author_user_id -> Nullable<Uuid>,
+        /// operational: what it is
+        kind -> Text,
+        /// phi: the text; null for system messages, and when it was deleted
+        body_ciphertext -> Nullable<Bytea>,
+        /// operational: what happened; null for what somebody wrote
+        system_event -> Nullable<Text>,
+        /// identifier: whom it happened to, or who did it; null for what somebody wrote
+        system_subject_id -> Nullable<Uuid>,
+        /// identifier: first message of the thread it belongs to; null outside threads and for the first itself
+        thread_root_id -> Nullable<Uuid>,
+        /// identifier: the message it answers; null when it answers none
+        parent_id -> Nullable<Uuid>,
+        /// operational: whether it is kept out of previews and away from models
+        sensitivity -> Text,
+        /// operational: the model that wrote it; null for people
+        model_name -> Nullable<Text>,
+        /// operational: its version; null for people, or when it has none
+        model_version -> Nullable<Text>,
+        /// operational: how sure the assistant was, 0 to 1; null for people
+        confidence -> Nullable<Double>,
+        /// identifier: documents the assistant cites, as a list of ids; null for people
+        citations -> Nullable<Jsonb>,
+        /// operational: when it was sent
+        created_at -> Timestamptz,
+        /// operational: when the text last changed; null while it never did
+        edited_at -> Nullable<Timestamptz>,
+        /// operational: when it was deleted; null while it is there
+        deleted_at -> Nullable<Timestamptz>,
+        /// identifier: who deleted it; null while it is there
+        deleted_by -> Nullable<Uuid>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+    }
+}
+
+diesel::table! {
     /// That what one member signs needs the co-signature of another.
     note_supervisions (facility_id, id) {
         /// identifier: the facility
@@ -796,6 +916,60 @@ diesel::table! {
         /// operational: number of its current version, and optimistic concurrency counter
         version -> Integer,
         /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// How a user wants to be told. Without a row: by mail soon, at any hour.
+    notification_preferences (facility_id, user_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: who
+        user_id -> Uuid,
+        /// operational: soon, daily or never
+        mail -> Text,
+        /// operational: hour of the daily mail, in the user's zone
+        digest_hour -> Integer,
+        /// operational: hour from which no mail is sent, in the user's zone; null for none
+        quiet_from -> Nullable<Integer>,
+        /// operational: hour until which no mail is sent; null for none
+        quiet_until -> Nullable<Integer>,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+        /// operational: when it was first set
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What a user is told of. While it is unread, the same again counts up instead of being another row.
+    notifications (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: who is told
+        user_id -> Uuid,
+        /// operational: what of (NotificationKind)
+        kind -> Text,
+        /// operational: the type of the object, as the API names it
+        subject_kind -> Text,
+        /// identifier: the object
+        subject_id -> Uuid,
+        /// operational: how often since it was last read
+        times -> Integer,
+        /// operational: when it happened last
+        occurred_at -> Timestamptz,
+        /// operational: when the user read it; null before
+        read_at -> Nullable<Timestamptz>,
+        /// operational: when a mail told of it, or was not wanted; null before
+        mailed_at -> Nullable<Timestamptz>,
+        /// operational: when it happened first
         created_at -> Timestamptz,
         /// operational: when the row last changed
         updated_at -> Timestamptz,

@@ -13,7 +13,7 @@ pub mod request;
 
 use async_graphql::{MergedObject, Schema, SchemaBuilder};
 
-use crate::domains::{compliance, documents, facilities, identity, operations, patients};
+use crate::domains::{chat, compliance, documents, facilities, identity, notifications, operations, patients};
 
 /// The query root, nested by area: one flat merge of many roots overflows at code generation.
 #[derive(MergedObject, Default)]
@@ -21,6 +21,7 @@ pub struct Query(
     node::NodeQuery,
     identity::graphql::IdentityQuery,
     facilities::graphql::FacilitiesQuery,
+    notifications::graphql::NotificationsQuery,
     patients::graphql::PatientsQuery,
     patients::portal::graphql::PortalQuery,
     documents::graphql::DocumentsQuery,
@@ -33,6 +34,7 @@ pub struct Query(
     documents::supervision::graphql::SupervisionQuery,
     documents::amendments::graphql::AmendmentsQuery,
     documents::portal::graphql::PortalDocumentsQuery,
+    chat::graphql::ChatQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -42,6 +44,7 @@ pub struct Query(
 pub struct Mutation(
     identity::graphql::IdentityMutation,
     facilities::graphql::FacilitiesMutation,
+    notifications::graphql::NotificationsMutation,
     patients::graphql::PatientsMutation,
     patients::portal::graphql::PortalMutation,
     documents::graphql::DocumentsMutation,
@@ -55,6 +58,7 @@ pub struct Mutation(
     documents::export::graphql::RecordExportMutation,
     documents::proposals::graphql::DocumentProposalMutation,
     documents::search::saved::SavedSearchMutation,
+    chat::graphql::ChatMutation,
     operations::graphql::OperationsMutation,
 );
 

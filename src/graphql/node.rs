@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::loaders::{LoadError, Loader, load_one};
 use super::request::request;
 use crate::access::RequestContext;
+use crate::domains::chat::graphql::{Conversation, Message};
+use crate::domains::chat::loaders::{ConversationLoader, MessageLoader};
 use crate::domains::compliance::graphql::AuditEntry;
 use crate::domains::documents::amendments::graphql::AmendmentRequest;
 use crate::domains::documents::batch::graphql::DocumentUploadBatch;
@@ -24,15 +26,16 @@ use crate::domains::documents::versions::graphql::DocumentVersion;
 use crate::domains::facilities::graphql::{Facility, Invitation, Member, MemberRole};
 use crate::domains::identity::graphql::{User, UserSession};
 use crate::domains::identity::loaders::UserLoader;
+use crate::domains::notifications::graphql::Notification;
 use crate::domains::operations::graphql::Job;
 use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
 use crate::domains::patients::loaders::PatientLoader;
 use crate::domains::patients::portal::graphql::PatientUser;
-use crate::domains::{compliance, documents, facilities, identity, operations, patients};
+use crate::domains::{chat, compliance, documents, facilities, identity, notifications, operations, patients};
 use crate::error::{Error, Result};
-use crate::ids::{DocumentId, PatientId, TypedId as _, UserId, split};
+use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, TypedId as _, UserId, split};
 
 /// An object with an id of its own.
 #[derive(Interface)]
@@ -63,7 +66,10 @@ pub enum Node {
     RecordExport(RecordExport),
     DocumentProposal(DocumentProposal),
     DocumentSavedSearch(DocumentSavedSearch),
+    Conversation(Conversation),
+    Message(Message),
     AuditEntry(AuditEntry),
+    Notification(Notification),
     Job(Job),
 }
 
@@ -92,7 +98,11 @@ impl NodeQuery {
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
+/// One object by its id, loaded together with others of the answer where there may be many.
+///
+/// # Errors
+/// As [`find_one`], and for what is no id.
+pub async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
     let (prefix, uuid) = split(id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
     // What there may be many of in one question is loaded together.
     match prefix {
@@ -106,6 +116,14 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
         DocumentId::PREFIX => {
             let found = load_one::<DocumentLoader>(ctx, DocumentId::from_uuid(uuid)).await?;
             Ok(found.map(|row| Node::Document(row.into())))
+        }
+        ConversationId::PREFIX => {
+            let found = load_one::<ConversationLoader>(ctx, ConversationId::from_uuid(uuid)).await?;
+            Ok(found.map(|row| Node::Conversation(row.into())))
+        }
+        MessageId::PREFIX => {
+            let found = load_one::<MessageLoader>(ctx, MessageId::from_uuid(uuid)).await?;
+            Ok(found.map(|row| Node::Message(row.into())))
         }
         _ => Ok(find_one(request(ctx)?, prefix, uuid).await?),
     }
@@ -130,9 +148,13 @@ pub async fn find_one(request: &RequestContext, prefix: &str, uuid: Uuid) -> Res
         found
     } else if let Some(found) = facilities::graphql::node(request, prefix, uuid).await {
         found
+    } else if let Some(found) = notifications::graphql::node(request, prefix, uuid).await {
+        found
     } else if let Some(found) = patients::graphql::node(request, prefix, uuid).await {
         found
     } else if let Some(found) = documents::graphql::node(request, prefix, uuid).await {
+        found
+    } else if let Some(found) = chat::graphql::node(request, prefix, uuid).await {
         found
     } else if let Some(found) = compliance::graphql::node(request, prefix, uuid).await {
         found

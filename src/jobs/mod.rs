@@ -12,9 +12,9 @@ mod worker;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use diesel::sql_types::{Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Jsonb, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::access::Tx;
@@ -85,22 +85,47 @@ impl NewJob {
 /// # Errors
 /// When the database refuses.
 pub async fn enqueue(tx: &Tx, job: NewJob) -> Result<JobId> {
+    let id = job.id;
+    enqueue_all(tx, vec![job]).await?;
+    Ok(id)
+}
+
+/// Queues jobs in the transaction that causes them, by one statement.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn enqueue_all(tx: &Tx, jobs: Vec<NewJob>) -> Result<()> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
     let ctx = tx.ctx();
     let now = ctx.now();
+    let rows: Vec<Value> = jobs
+        .into_iter()
+        .map(|job| {
+            json!({
+                "facility_id": job.facility,
+                "id": job.id,
+                "kind": job.kind,
+                "payload": job.payload,
+                "run_at": now + job.delay,
+                "max_attempts": job.max_attempts,
+                "deduplication_key": job.deduplication_key,
+            })
+        })
+        .collect();
     sql("INSERT INTO jobs (facility_id, id, kind, payload, state, run_at, max_attempts, deduplication_key, user_id, \
-         request_id, created_at, updated_at) VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $10) \
+         request_id, created_at, updated_at) \
+         SELECT j.facility_id, j.id, j.kind, j.payload, 'queued', j.run_at, j.max_attempts, j.deduplication_key, $2, \
+             $3, $4, $4 \
+         FROM jsonb_to_recordset($1) AS j (facility_id uuid, id uuid, kind text, payload jsonb, run_at timestamptz, \
+             max_attempts integer, deduplication_key text) \
          ON CONFLICT (facility_id, kind, deduplication_key) WHERE state = 'queued' DO NOTHING")
-    .bind::<SqlUuid, _>(job.facility)
-    .bind::<SqlUuid, _>(job.id)
-    .bind::<Text, _>(job.kind)
-    .bind::<Jsonb, _>(job.payload)
-    .bind::<Timestamptz, _>(now + job.delay)
-    .bind::<Integer, _>(job.max_attempts)
-    .bind::<Nullable<Text>, _>(job.deduplication_key)
+    .bind::<Jsonb, _>(Value::Array(rows))
     .bind::<Nullable<SqlUuid>, _>(ctx.user().ok())
     .bind::<SqlUuid, _>(ctx.parts().request_id)
     .bind::<Timestamptz, _>(now)
     .execute(&mut tx.db()?)
     .await?;
-    Ok(job.id)
+    Ok(())
 }

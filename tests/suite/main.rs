@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod clients;
 mod contracts;
 mod crash;
 mod demo;

@@ -110,3 +110,6 @@ pub const ALL: &[&Action] = &[
     &MEMBER_ADD,
     &MAIL,
 ];
+
+/// Looks up where someone stands, for work of the server.
+pub const STANDING: Action = Action::system("facilities.standing");

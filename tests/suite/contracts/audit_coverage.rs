@@ -12,7 +12,7 @@ use crate::harness::{Answer, TestApp};
 const DEPTH: usize = 3;
 
 /// What the description of a type says when it holds data of patients.
-const SAYS: &[&str] = &["Needs `patients.", "Needs `documents."];
+const SAYS: &[&str] = &["Needs `patients.", "Needs `documents.", "Needs `chat."];
 
 /// Whether a field returns data of patients, at any depth reachable here.
 fn holds_phi(api: &Api, ty: &str, depth: usize) -> bool {

@@ -37,10 +37,13 @@ const TABLES: &[(&str, &str)] = &[
     ("exp", "record_exports"),
     ("prp", "document_proposals"),
     ("srch", "saved_searches"),
+    ("cnv", "conversations"),
+    ("msg", "messages"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
     ("dep", "departments"),
+    ("ntf", "notifications"),
     ("job", "jobs"),
     ("aud", "audit_log"),
 ];
@@ -74,6 +77,9 @@ const OWN_ID: &[(&str, &str)] = &[
     ("documentUploadBatch", "bat"),
     ("recordExport", "exp"),
     ("documentProposal", "prp"),
+    ("notification", "ntf"),
+    ("conversation", "cnv"),
+    ("message", "msg"),
     ("job", "job"),
     ("audit", "aud"),
 ];
@@ -107,6 +113,10 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("visitId", "vis"),
     ("sessionId", "ses"),
     ("jobId", "job"),
+    ("notificationIds", "ntf"),
+    ("participantIds", "usr"),
+    ("conversationId", "cnv"),
+    ("parentId", "msg"),
 ];
 
 /// Optional inputs without which a field has nothing to do.
@@ -120,11 +130,12 @@ const ALSO_GIVEN: &[(&str, &str)] = &[
     ("PatientRegisterInput", "acceptDuplicates"),
     ("SignInChallengeInput", "code"),
     ("TotpDisableInput", "code"),
+    ("ConversationCreateInput", "patientId"),
     ("RecoveryCodesRegenerateInput", "code"),
 ];
 
 /// Values of an enum by which a question finds something, where its first does not.
-const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW")];
+const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW"), ("ConversationKind", "PATIENT")];
 
 /// How a mutation that makes something is called, in the order they depend on each other.
 const MAKING: &[&str] = &[
@@ -207,7 +218,8 @@ impl Api {
     }
 
     pub fn description(&self, ty: &str) -> &str {
-        self.types[ty].description.as_ref().map_or("", |text| text.node.as_str())
+        let description = self.types.get(ty).and_then(|definition| definition.description.as_ref());
+        description.map_or("", |text| text.node.as_str())
     }
 
     /// Name of the type a root field returns, without list and non-null.
@@ -508,6 +520,7 @@ impl World {
             Self::find(app, facility, &mut ids).await;
         }
         Self::amend(&maker, &ids).await;
+        Self::say(&maker, &ids).await;
         // The maker supervises the provider by now, so it waits for the maker's co-signature.
         Self::sign(&provider, &ids).await;
         // Twice: that a file is there already is proposed.
@@ -516,11 +529,26 @@ impl World {
             api.call(&maker, root, api.variables(root, &ids, false)).await;
         }
         Self::find(app, facility, &mut ids).await;
+        Self::tell(app, facility, &maker, &ids).await;
         // What is found only once it has been read.
         crate::harness::engines::provide_model().await;
         app.work().await;
         Self::find(app, facility, &mut ids).await;
         Self { ids, maker }
+    }
+
+    /// Has the maker told of something, which takes somebody else: gives them a document to look at.
+    async fn tell(app: &TestApp, facility: FacilityId, maker: &Client, ids: &Ids) {
+        let somebody = app.member_of(facility, &[Role::Nurse]).await;
+        let work = "query($id: ID!) { document(id: $id) { work { version } } }";
+        let found = somebody.run(work, json!({ "id": ids["doc"] })).await.ok();
+        let version = &found["document"]["work"]["version"];
+        let assign =
+            "mutation($input: DocumentAssignInput!) { documentAssign(input: $input) { userErrors { message } } }";
+        let to = maker.user.unwrap().encode();
+        let input = json!({ "id": ids["doc"], "expectedVersion": version, "assigneeId": to });
+        let assigned = somebody.run(assign, json!({ "input": input })).await.ok();
+        assert_eq!(assigned["documentAssign"]["userErrors"], json!([]));
     }
 
     /// Writes a note and signs it; gives its id.
@@ -549,6 +577,14 @@ impl World {
         let input = json!({ "documentId": id, "patientId": ids["pat"], "request": "It was the left foot." });
         let recorded = maker.run(record, json!({ "input": input })).await.ok();
         assert_eq!(recorded["amendmentRecord"]["userErrors"], json!([]));
+    }
+
+    /// A message that answers none: what a mutation that may answer one does not begin with.
+    async fn say(maker: &Client, ids: &Ids) {
+        let send = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { message } } }";
+        let input = json!({ "conversationId": ids["cnv"], "body": "Slept well." });
+        let sent = maker.run(send, json!({ "input": input })).await.ok();
+        assert_eq!(sent["messageSend"]["userErrors"], json!([]));
     }
 
     async fn membership(app: &TestApp, facility: FacilityId, user: anamnesis::ids::UserId) -> String {

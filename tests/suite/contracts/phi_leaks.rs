@@ -148,6 +148,12 @@ fn children(patient: &Value) -> Vec<Planted> {
             "note { id version }",
             json!({ "patientIds": [patient], "title": "ZqcanaryTitle", "text": "ZqcanaryText" }),
         ),
+        (
+            "conversationCreate",
+            "ConversationCreateInput",
+            "conversation { id version }",
+            json!({ "kind": "CARE_TEAM", "patientId": patient, "participantIds": [], "title": "ZqcanarySubject", "tags": ["ZqcanaryTag"] }),
+        ),
     ]
 }
 
@@ -191,6 +197,25 @@ async fn write(client: &Client, patient: &Value) {
     let (field, ty) = ("noteCreateFromTemplate", "NoteCreateFromTemplateInput");
     let filled = run(client, field, ty, "note { id text }", &input).await.ok();
     assert_eq!(filled[field]["note"]["text"], "Subjective\nZqcanarySubjective");
+}
+
+/// What is said of a patient, and how it is sorted.
+async fn talk(client: &Client, patient: &Value) {
+    let input =
+        json!({ "kind": "SECURE_MAIL", "patientId": patient, "participantIds": [], "title": "ZqcanarySubject" });
+    let begun = run(client, "conversationCreate", "ConversationCreateInput", "conversation { id }", &input).await.ok();
+    let id = &begun["conversationCreate"]["conversation"]["id"];
+    for (field, ty, input) in [
+        (
+            "conversationUpdate",
+            "ConversationUpdateInput",
+            json!({ "id": id, "expectedVersion": 1, "title": "ZqcanaryRenamed", "tags": ["ZqcanaryTag"] }),
+        ),
+        ("messageSend", "MessageSendInput", json!({ "conversationId": id, "body": "ZqcanaryBody" })),
+    ] {
+        let done = run(client, field, ty, "__typename", &input).await.ok();
+        assert_eq!(done[field]["userErrors"], json!([]), "{field}");
+    }
 }
 
 /// Whether an error of any kind repeats what was sent.
@@ -268,6 +293,7 @@ async fn a_dump_of_the_database_holds_no_canary() {
     let clerk = app.member(Role::ALL).await;
     let patient = plant(&clerk).await;
     write(&clerk, &patient).await;
+    talk(&clerk, &patient).await;
     // So that it shows that the dump holds the patient at all.
     let id: anamnesis::ids::PatientId = anamnesis::ids::TypedId::decode(patient.as_str().unwrap()).unwrap();
     let mut dump = app.db_dump();

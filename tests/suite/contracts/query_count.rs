@@ -66,6 +66,25 @@ async fn patient(client: &Client, number: usize, user: &str) {
     }
 }
 
+/// A conversation with some messages and answers; gives its id.
+async fn conversation(client: &Client, other: &Client, patient: &str, number: usize) -> String {
+    let create =
+        "mutation($input: ConversationCreateInput!) { conversationCreate(input: $input) { conversation { id } } }";
+    let other_id = anamnesis::ids::TypedId::encode(other.user.unwrap());
+    let input = json!({ "kind": "PATIENT", "patientId": patient, "title": format!("Number {number}"), "participantIds": [other_id] });
+    let begun = client.run(create, json!({ "input": input })).await.ok();
+    let id = begun["conversationCreate"]["conversation"]["id"].as_str().unwrap().to_owned();
+    say(client, &id, Value::Null).await;
+    id
+}
+
+async fn say(client: &Client, conversation: &str, parent: Value) -> Value {
+    let send =
+        "mutation($input: MessageSendInput!) { messageSend(input: $input) { message { id } userErrors { code } } }";
+    let input = json!({ "conversationId": conversation, "body": "Slept well.", "parentId": parent });
+    client.run(send, json!({ "input": input })).await.ok()["messageSend"]["message"]["id"].take()
+}
+
 async fn cost(app: &TestApp, client: &Client, document: &str, first: usize) -> u64 {
     let before = app.app.database.statements();
     client.run(document, json!({ "first": first })).await.ok();
@@ -80,7 +99,31 @@ async fn a_page_of_n_costs_a_fixed_number_of_statements() {
     let client = app.member(Role::ALL).await;
     let user = anamnesis::ids::TypedId::encode(client.user.unwrap());
     futures::stream::iter(0..100).for_each_concurrent(8, |number| patient(&client, number, &user)).await;
+    let other = app.member(&[Role::Nurse]).await;
+    let patients = client.run("{ patients(first: 1) { nodes { id } } }", json!({})).await.ok();
+    let about = patients["patients"]["nodes"][0]["id"].as_str().unwrap();
+    let begun: Vec<String> = futures::stream::iter(0..100)
+        .map(|number| conversation(&client, &other, about, number))
+        .buffered(8)
+        .collect()
+        .await;
+    for _ in 0..50 {
+        let asked = say(&other, &begun[0], Value::Null).await;
+        say(&client, &begun[0], asked).await;
+    }
+    let messages = format!(
+        "query($first: Int!) {{ conversation(id: \"{}\") {{ unreadCount messages(last: $first) {{ totalCount nodes {{ id body \
+         author {{ id }} parent {{ id body }} threadRoot {{ id }} replyCount replies(first: 2) {{ nodes {{ body }} }} \
+         readBy {{ user {{ id }} }} conversation {{ id title }} }} }} }} }}",
+        begun[0]
+    );
     let cases = [
+        (
+            "conversations",
+            "query($first: Int!) { conversations(first: $first) { totalCount nodes { id title unreadCount patient { id familyName } \
+             participants { role user { id } } lastMessage { body author { id } } messages(last: 3) { nodes { body } } } } }",
+        ),
+        ("messages", messages.as_str()),
         (
             "patients",
             "query($first: Int!) { patients(first: $first) { totalCount nodes { id familyName contacts { name } \
@@ -118,5 +161,8 @@ async fn a_page_of_n_costs_a_fixed_number_of_statements() {
         assert!(costs.iter().all(|cost| *cost == costs[0]), "{name}: {costs:?} statements for 1, 20 and 100 rows");
         let _ = writeln!(table, "{name:<18} {}", costs[0]);
     }
+    let before = app.app.database.statements();
+    say(&client, &begun[0], Value::Null).await;
+    let _ = writeln!(table, "{:<18} {}", "messageSend", app.app.database.statements() - before);
     super::compare_or_update("tests/suite/contracts/query_count.txt", &table);
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 600;
 
 /// A service may use only services of domains before its own.
-const ORDER: &[&str] = &["identity", "facilities", "patients", "documents", "compliance", "operations"];
+const ORDER: &[&str] =
+    &["identity", "facilities", "notifications", "patients", "documents", "chat", "compliance", "operations"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

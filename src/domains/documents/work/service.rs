@@ -12,6 +12,8 @@ use crate::domains::documents::model::{Document, DocumentKind, Refusal};
 use crate::domains::documents::policy;
 use crate::domains::documents::service::{documents_by_ids, sight};
 use crate::domains::facilities::{self, model::MemberStatus};
+use crate::domains::notifications::model::NotificationKind;
+use crate::domains::notifications::service as notifications;
 use crate::error::{Error, Result, Stop};
 use crate::ids::{DocumentId, FacilityId, UserId};
 use crate::pagination::{Page, PageRequest};
@@ -115,6 +117,9 @@ pub async fn assign(
             }
             let changes = Changes { assignee: Some(assignee), ..Changes::default() };
             change(&tx, &work, expected_version, changes).await?;
+            if let Some(user) = assignee {
+                notifications::tell(&tx, &[user], NotificationKind::DocumentAssigned, id).await?;
+            }
             changed_with(&tx, id, &[], &json!({ "assignee": assignee }));
             Ok(id)
         })

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
 use diesel::pg::Pg;
 use diesel::prelude::{
-    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
-    SelectableHelper as _,
+    ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
@@ -63,26 +62,6 @@ pub(in crate::domains::facilities) async fn find_by_user(
         .first(&mut db)
         .await
         .optional()?)
-}
-
-/// Whether an active member of the facility has a role.
-pub(in crate::domains::facilities) async fn acts_as(
-    mut db: &AsyncPgConnection,
-    facility: FacilityId,
-    user: UserId,
-    role: Role,
-) -> Result<bool> {
-    let held = facility_members::table
-        .inner_join(
-            member_roles::table.on(member_roles::facility_id
-                .eq(facility_members::facility_id)
-                .and(member_roles::member_id.eq(facility_members::id))),
-        )
-        .filter(facility_members::facility_id.eq(facility))
-        .filter(facility_members::user_id.eq(user))
-        .filter(facility_members::status.eq(MemberStatus::Active))
-        .filter(member_roles::role.eq(role));
-    Ok(diesel::select(exists(held)).get_result(&mut db).await?)
 }
 
 /// The member whose login has the address, whatever their status.

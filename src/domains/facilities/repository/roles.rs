@@ -11,7 +11,7 @@ use crate::access::Role;
 use crate::db::schema::{facility_members, member_roles};
 use crate::domains::facilities::model::{Department, MemberRole, MemberStatus, NewMemberRole, Refusal};
 use crate::error::{Result, Stop, violated_constraint};
-use crate::ids::{FacilityId, MemberId, MemberRoleId};
+use crate::ids::{FacilityId, MemberId, MemberRoleId, UserId};
 
 /// Roles of several members: the primary one first, then in the order granted.
 pub(in crate::domains::facilities) async fn of_members(
@@ -24,6 +24,26 @@ pub(in crate::domains::facilities) async fn of_members(
         .filter(member_roles::member_id.eq_any(members))
         .order((member_roles::member_id, member_roles::primary_role.desc(), member_roles::id))
         .select(MemberRole::as_select())
+        .load(&mut db)
+        .await?)
+}
+
+/// Roles that these users hold as active members.
+pub(in crate::domains::facilities) async fn of_users(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    users: &[UserId],
+) -> Result<Vec<(UserId, Role)>> {
+    Ok(facility_members::table
+        .inner_join(
+            member_roles::table.on(member_roles::facility_id
+                .eq(facility_members::facility_id)
+                .and(member_roles::member_id.eq(facility_members::id))),
+        )
+        .filter(facility_members::facility_id.eq(facility))
+        .filter(facility_members::user_id.eq_any(users))
+        .filter(facility_members::status.eq(MemberStatus::Active))
+        .select((facility_members::user_id, member_roles::role))
         .load(&mut db)
         .await?)
 }

@@ -1,5 +1,7 @@
 //! Members: reading, and the way in and out of the facility once someone has joined.
 
+use std::collections::HashMap;
+
 use async_graphql::MaybeUndefined;
 use serde_json::json;
 
@@ -62,12 +64,27 @@ pub async fn standing(tx: &Tx, user: UserId) -> Result<Option<MemberStatus>> {
     Ok(member.map(|member| member.status))
 }
 
-/// Whether a user is an active member with a role, in the facility of the transaction.
+/// Whether someone is an active member of the facility, for work of the server.
+///
+/// # Errors
+/// [`Error::Forbidden`] for anyone but the system; a fault.
+pub async fn works_here(ctx: &RequestContext, user: UserId) -> Result<bool> {
+    let read = ctx.read(&policy::STANDING).await?;
+    let member = repository::members::find_by_user(read.db()?, ctx.facility(), user).await?;
+    Ok(member.is_some_and(|member| member.status == MemberStatus::Active))
+}
+
+/// The roles of these users in the bound facility, for the services of other domains; whoever is no active member
+/// there, or has no role, is left out.
 ///
 /// # Errors
 /// A fault.
-pub async fn acts_as(tx: &Tx, user: UserId, role: Role) -> Result<bool> {
-    repository::members::acts_as(tx.db()?, tx.ctx().facility(), user, role).await
+pub async fn roles_of_users(tx: &Tx, users: &[UserId]) -> Result<HashMap<UserId, Vec<Role>>> {
+    let mut roles: HashMap<UserId, Vec<Role>> = HashMap::new();
+    for (user, role) in repository::roles::of_users(tx.db()?, tx.ctx().facility(), users).await? {
+        roles.entry(user).or_default().push(role);
+    }
+    Ok(roles)
 }
 
 /// A page of members, last joined first, and how many there are when that is wanted.

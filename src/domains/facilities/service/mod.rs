@@ -17,8 +17,8 @@ pub use invitations::{
     count_invitations, invitation, invite_member, list_invitations, resend_invitation, revoke_invitation,
 };
 pub use members::{
-    acts_as, changed_member, departments, leave, list_members, may_manage, member, reinstate_member, remove_member,
-    role, roles_of, standing, suspend_member, update_member,
+    changed_member, departments, leave, list_members, may_manage, member, reinstate_member, remove_member, role,
+    roles_of, roles_of_users, standing, suspend_member, update_member, works_here,
 };
 pub use roles::{grant_role, revoke_role, set_roles};
 

@@ -139,6 +139,10 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("record_exports", "file_key"),
     tenant!("saved_searches", "name"),
     tenant!("saved_searches", "search"),
+    tenant!("conversations", "title"),
+    tenant!("conversations", "tags"),
+    tenant!("conversations", "hold_reason"),
+    tenant!("messages", "body"),
 ];
 
 /// Table and column, as in the database, of every column that a rotation re-encrypts.

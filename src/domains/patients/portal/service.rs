@@ -54,7 +54,8 @@ pub async fn link_user(
         .run(|tx| async move {
             let (ctx, id): (_, PatientUserId) = (tx.ctx(), new_id());
             changeable(&tx, patient).await?;
-            if !facilities::service::acts_as(&tx, user, Role::Patient).await? {
+            let roles = facilities::service::roles_of_users(&tx, &[user]).await?;
+            if !roles.get(&user).is_some_and(|roles| roles.contains(&Role::Patient)) {
                 let message = "nobody with this id uses the portal of this facility";
                 return Err(Stop::refuse(Refusal::UnknownMember, &["input", "portalUserId"], message));
             }

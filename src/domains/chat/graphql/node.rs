@@ -1,0 +1,23 @@
+//! Objects of the domain by their ids, for `node`.
+
+use uuid::Uuid;
+
+use crate::access::RequestContext;
+use crate::domains::chat::conversations::service as conversations;
+use crate::domains::chat::messages::service as messages;
+use crate::error::Result;
+use crate::graphql::node::Node;
+use crate::ids::{ConversationId, MessageId, TypedId as _};
+
+/// The object with an id of this kind; `None` when the kind is of another domain.
+pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
+    Some(match prefix {
+        ConversationId::PREFIX => conversations::conversation(ctx, ConversationId::from_uuid(id))
+            .await
+            .map(|found| Node::Conversation(found.into())),
+        MessageId::PREFIX => {
+            messages::message(ctx, MessageId::from_uuid(id)).await.map(|found| Node::Message(found.into()))
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,369 @@
+//! Objects of the domain.
+
+use async_graphql::{ComplexObject, Context, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use crate::domains::chat::loaders::{
+    ConversationLoader, LastMessageLoader, MessageLoader, MessagesLoader, ParticipantsLoader, RepliesLoader,
+    ReplyCountLoader, UnreadLoader,
+};
+use crate::domains::chat::model::{
+    self, ConversationKind, ConversationPriority, ConversationStatus, MessageKind, MessageSensitivity,
+    MessageSystemEvent, ParticipantParty, ParticipantRole, Refusal, decode_sequence, encode_sequence,
+};
+use crate::domains::identity::graphql::User;
+use crate::domains::identity::loaders::UserLoader;
+use crate::domains::patients::graphql::Patient;
+use crate::domains::patients::loaders::PatientLoader;
+use crate::error::Result;
+use crate::graphql::connection::connection;
+use crate::graphql::loaders::{LoadError, load_one, or_null};
+use crate::graphql::payload::user_error;
+use crate::graphql::request::request;
+use crate::ids::{ConversationId, MessageId, PatientId, UserId};
+use crate::pagination::{End, WindowRequest};
+use crate::phi::Phi;
+
+user_error!(
+    /// Why an operation on conversations was refused.
+    ChatUserError(Refusal)
+);
+
+async fn user(ctx: &Context<'_>, id: UserId) -> Option<User> {
+    or_null(ctx, load_one::<UserLoader>(ctx, id).await)?.map(Into::into)
+}
+
+/// What several people talk about; seen by those who take part in it and nobody else. Needs `chat.read`.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct Conversation {
+    /// Typed, opaque id.
+    pub id: ConversationId,
+    /// What it is for.
+    pub kind: ConversationKind,
+    /// Title, or the subject of a secure mail; null when there is none.
+    pub title: Option<String>,
+    /// Words it is sorted by, in the order given.
+    pub tags: Vec<String>,
+    /// How much it presses.
+    pub priority: ConversationPriority,
+    /// Whether it goes on.
+    pub status: ConversationStatus,
+    /// When the status last changed; null while it never did.
+    pub status_changed_at: Option<DateTime<Utc>>,
+    /// How many messages were ever sent in it, those of the system and the deleted ones too.
+    pub message_count: i64,
+    /// When its last message was sent; when it was begun while there is none.
+    pub last_activity_at: DateTime<Utc>,
+    /// Whether a legal hold lasts: then nothing of it goes away.
+    pub on_hold: bool,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// Give this as `expectedVersion` when changing the conversation. Messages do not raise it.
+    pub version: i32,
+    #[graphql(skip)]
+    patient_id: Option<PatientId>,
+    #[graphql(skip)]
+    status_changed_by_id: Option<UserId>,
+    #[graphql(skip)]
+    created_by_id: UserId,
+}
+
+#[ComplexObject]
+impl Conversation {
+    /// Whom it is about; null when it is about nobody in particular, or the caller may not open the chart. Needs
+    /// `patients.read`.
+    async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
+        or_null(ctx, load_one::<PatientLoader>(ctx, self.patient_id?).await)?.map(Into::into)
+    }
+
+    /// Who began it; null only when the account cannot be shown.
+    async fn created_by(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.created_by_id).await
+    }
+
+    /// Who changed the status last; null while nobody did.
+    async fn status_changed_by(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.status_changed_by_id?).await
+    }
+
+    /// Who takes part, the longest first. Needs `chat.read`.
+    async fn participants(&self, ctx: &Context<'_>) -> Result<Vec<ConversationParticipant>, LoadError> {
+        let found = load_one::<ParticipantsLoader>(ctx, self.id).await?.unwrap_or_default();
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// The caller as one who takes part; null when they have just left. Needs `chat.read`.
+    async fn viewer_participant(&self, ctx: &Context<'_>) -> Result<Option<ConversationParticipant>, LoadError> {
+        let own = request(ctx)?.user()?;
+        let found = load_one::<ParticipantsLoader>(ctx, self.id).await?.unwrap_or_default();
+        Ok(found.into_iter().find(|participant| participant.user == own).map(Into::into))
+    }
+
+    /// How many messages the caller has not read: those of the system count, their own and the deleted ones do not.
+    /// Needs `chat.read`.
+    async fn unread_count(&self, ctx: &Context<'_>) -> Result<i64, LoadError> {
+        Ok(load_one::<UnreadLoader>(ctx, self.id).await?.unwrap_or(0))
+    }
+
+    /// The message sent last, a deleted one too; null while there is none. Needs `chat.read`.
+    async fn last_message(&self, ctx: &Context<'_>) -> Result<Option<Message>, LoadError> {
+        Ok(load_one::<LastMessageLoader>(ctx, self.id).await?.map(Into::into))
+    }
+
+    /// Messages in the order they were sent; the last ones when nothing is said. Needs `chat.read`.
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Messages to return from the first on, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only messages after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Messages to return from the last back, 1 to 100; 20 when `first` is left out too.")]
+        last: Option<i32>,
+        #[graphql(desc = "Only messages before this cursor.")] before: Option<String>,
+    ) -> Result<MessageConnection, LoadError> {
+        let window =
+            WindowRequest::parse(first, after.as_deref(), last, before.as_deref(), End::Last, decode_sequence)?;
+        let found = load_one::<MessagesLoader>(ctx, (self.id, window)).await?;
+        let found = found.unwrap_or_else(|| window.cut(Vec::new()));
+        let total = ctx.look_ahead().field("totalCount").exists().then_some(self.message_count);
+        Ok(MessageConnection::new(found.page.map(Into::into), found.has_previous, total, cursor))
+    }
+}
+
+fn cursor(message: &Message) -> String {
+    encode_sequence(message.sequence)
+}
+
+connection!(ConversationConnection, ConversationEdge, Conversation, "conversations");
+connection!(MessageConnection, MessageEdge, Message, "messages");
+
+/// Someone who takes part in a conversation. Needs `chat.read`.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct ConversationParticipant {
+    /// What they may do in it.
+    pub role: ParticipantRole,
+    /// Whether they work here or are in care here, as of when they joined.
+    pub party: ParticipantParty,
+    /// When they joined last.
+    pub joined_at: DateTime<Utc>,
+    #[graphql(skip)]
+    user_id: UserId,
+    #[graphql(skip)]
+    invited_by_id: Option<UserId>,
+    #[graphql(skip)]
+    muted_until: Option<DateTime<Utc>>,
+}
+
+#[ComplexObject]
+impl ConversationParticipant {
+    /// Who it is; null only when the account cannot be shown.
+    async fn user(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.user_id).await
+    }
+
+    /// Who invited them; null for who began the conversation.
+    async fn invited_by(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.invited_by_id?).await
+    }
+
+    /// Until when they want no notifications of the conversation; null when they do, and for anybody but the caller.
+    async fn muted_until(&self, ctx: &Context<'_>) -> Result<Option<DateTime<Utc>>> {
+        let request = request(ctx)?;
+        let own = self.user_id == request.user()?;
+        Ok(self.muted_until.filter(|until| own && *until > request.now()))
+    }
+}
+
+/// What is said in a conversation. Needs `chat.read`.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct Message {
+    /// Typed, opaque id.
+    pub id: MessageId,
+    /// 1, 2, 3 in the conversation, without gaps.
+    pub sequence: i64,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The text; null for messages of the system, and when it was deleted.
+    pub body: Option<String>,
+    /// What happened to the conversation; null for what somebody wrote.
+    pub system_event: Option<MessageSystemEvent>,
+    /// How carefully it is to be handled.
+    pub sensitivity: MessageSensitivity,
+    /// The model that wrote it; null for people.
+    pub model_name: Option<String>,
+    /// Version of that model; null for people, or when it has none.
+    pub model_version: Option<String>,
+    /// How sure the assistant was, 0 to 1; null for people.
+    pub confidence: Option<f64>,
+    /// When it was sent.
+    pub created_at: DateTime<Utc>,
+    /// When the text last changed; null while it never did.
+    pub edited_at: Option<DateTime<Utc>>,
+    /// When it was deleted; null while it is there.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Give this as `expectedVersion` when editing the message.
+    pub version: i32,
+    #[graphql(skip)]
+    conversation_id: ConversationId,
+    #[graphql(skip)]
+    author_id: Option<UserId>,
+    #[graphql(skip)]
+    system_subject_id: Option<UserId>,
+    #[graphql(skip)]
+    thread_root_id: Option<MessageId>,
+    #[graphql(skip)]
+    parent_id: Option<MessageId>,
+}
+
+#[ComplexObject]
+impl Message {
+    /// Where it is said; null only when the caller has just left. Needs `chat.read`.
+    async fn conversation(&self, ctx: &Context<'_>) -> Result<Option<Conversation>, LoadError> {
+        Ok(load_one::<ConversationLoader>(ctx, self.conversation_id).await?.map(Into::into))
+    }
+
+    /// Who wrote it; null for messages of the system and of an assistant.
+    async fn author(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.author_id?).await
+    }
+
+    /// To whom it happened, or who did it; null for what somebody wrote.
+    async fn system_subject(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.system_subject_id?).await
+    }
+
+    /// The message it answers; null when it answers none. Needs `chat.read`.
+    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Message>, LoadError> {
+        load(ctx, self.parent_id).await
+    }
+
+    /// The first message of the thread it belongs to; null outside threads and for the first itself. Needs `chat.read`.
+    async fn thread_root(&self, ctx: &Context<'_>) -> Result<Option<Message>, LoadError> {
+        load(ctx, self.thread_root_id).await
+    }
+
+    /// How many messages its thread has beyond it, the deleted ones too; 0 for what began none. Needs `chat.read`.
+    async fn reply_count(&self, ctx: &Context<'_>) -> Result<i64, LoadError> {
+        Ok(load_one::<ReplyCountLoader>(ctx, self.id).await?.unwrap_or(0))
+    }
+
+    /// The messages of its thread beyond it, in the order they were sent; `totalCount` is in `replyCount`. Needs
+    /// `chat.read`.
+    async fn replies(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Messages to return from the first on, 1 to 100; 20 when `last` is left out too.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only messages after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Messages to return from the last back, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only messages before this cursor.")] before: Option<String>,
+    ) -> Result<MessageConnection, LoadError> {
+        let window =
+            WindowRequest::parse(first, after.as_deref(), last, before.as_deref(), End::First, decode_sequence)?;
+        let found = load_one::<RepliesLoader>(ctx, (self.id, window)).await?;
+        let found = found.unwrap_or_else(|| window.cut(Vec::new()));
+        Ok(MessageConnection::new(found.page.map(Into::into), found.has_previous, None, cursor))
+    }
+
+    /// Who of the others has read it, the longest there first; null for anybody but its author. Needs `chat.read`.
+    async fn read_by(&self, ctx: &Context<'_>) -> Result<Option<Vec<ConversationParticipant>>, LoadError> {
+        self.reached(ctx, |participant| participant.seen_sequence).await
+    }
+
+    /// Whom of the others it has reached, the longest there first; null for anybody but its author. Needs `chat.read`.
+    async fn delivered_to(&self, ctx: &Context<'_>) -> Result<Option<Vec<ConversationParticipant>>, LoadError> {
+        self.reached(ctx, |participant| participant.delivered_sequence).await
+    }
+}
+
+impl Message {
+    async fn reached(
+        &self,
+        ctx: &Context<'_>,
+        up_to: impl Fn(&model::Participant) -> i64,
+    ) -> Result<Option<Vec<ConversationParticipant>>, LoadError> {
+        let own = request(ctx)?.user()?;
+        if self.author_id != Some(own) {
+            return Ok(None);
+        }
+        let found = load_one::<ParticipantsLoader>(ctx, self.conversation_id).await?.unwrap_or_default();
+        let reached = found.into_iter().filter(|one| one.user != own && up_to(one) >= self.sequence);
+        Ok(Some(reached.map(Into::into).collect()))
+    }
+}
+
+async fn load(ctx: &Context<'_>, id: Option<MessageId>) -> Result<Option<Message>, LoadError> {
+    let Some(id) = id else { return Ok(None) };
+    Ok(load_one::<MessageLoader>(ctx, id).await?.map(Into::into))
+}
+
+/// How much the caller has not read.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+pub struct ConversationUnreadTotal {
+    /// Messages, in all conversations the caller takes part in.
+    pub messages: i64,
+    /// Conversations with one at least.
+    pub conversations: i64,
+}
+
+impl From<model::Conversation> for Conversation {
+    fn from(conversation: model::Conversation) -> Self {
+        Self {
+            id: conversation.id,
+            kind: conversation.kind,
+            title: conversation.title.map(Phi::into_revealed),
+            tags: conversation.tags,
+            priority: conversation.priority,
+            status: conversation.status,
+            status_changed_at: conversation.status_changed_at,
+            message_count: conversation.last_sequence,
+            last_activity_at: conversation.last_activity_at,
+            on_hold: conversation.held_at.is_some(),
+            created_at: conversation.created_at,
+            version: conversation.version,
+            patient_id: conversation.patient,
+            status_changed_by_id: conversation.status_changed_by,
+            created_by_id: conversation.created_by,
+        }
+    }
+}
+
+impl From<model::Participant> for ConversationParticipant {
+    fn from(participant: model::Participant) -> Self {
+        Self {
+            role: participant.role,
+            party: participant.party,
+            joined_at: participant.joined_at,
+            user_id: participant.user,
+            invited_by_id: participant.invited_by,
+            muted_until: participant.muted_until,
+        }
+    }
+}
+
+impl From<model::Message> for Message {
+    fn from(message: model::Message) -> Self {
+        Self {
+            id: message.id,
+            sequence: message.sequence,
+            kind: message.kind,
+            body: message.body.map(Phi::into_revealed),
+            system_event: message.system_event,
+            sensitivity: message.sensitivity,
+            model_name: message.model_name,
+            model_version: message.model_version,
+            confidence: message.confidence,
+            created_at: message.created_at,
+            edited_at: message.edited_at,
+            deleted_at: message.deleted_at,
+            version: message.version,
+            conversation_id: message.conversation,
+            author_id: message.author,
+            system_subject_id: message.system_subject,
+            thread_root_id: message.thread_root,
+            parent_id: message.parent,
+        }
+    }
+}

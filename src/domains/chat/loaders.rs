@@ -1,0 +1,128 @@
+//! Batched look-ups for edges: one statement for all parents of a page.
+
+use std::collections::HashMap;
+
+use super::conversations::service as conversations;
+use super::messages::service as messages;
+use super::model::{Conversation, Message, Participant};
+use super::participants::service as participants;
+use crate::access::RequestContext;
+use crate::error::Result;
+use crate::graphql::loaders::{Loader, grouped};
+use crate::ids::{ConversationId, MessageId};
+use crate::pagination::{Window, WindowRequest};
+
+/// Conversations by id.
+#[derive(Debug)]
+pub struct ConversationLoader;
+
+impl Loader for ConversationLoader {
+    type Key = ConversationId;
+    type Value = Conversation;
+
+    async fn load(ctx: &RequestContext, keys: &[ConversationId]) -> Result<HashMap<ConversationId, Conversation>> {
+        let found = conversations::conversations_by_ids(ctx, keys).await?;
+        Ok(found.into_iter().map(|conversation| (conversation.id, conversation)).collect())
+    }
+}
+
+/// Who takes part, by conversation.
+#[derive(Debug)]
+pub struct ParticipantsLoader;
+
+impl Loader for ParticipantsLoader {
+    type Key = ConversationId;
+    type Value = Vec<Participant>;
+
+    async fn load(ctx: &RequestContext, keys: &[ConversationId]) -> Result<HashMap<ConversationId, Vec<Participant>>> {
+        Ok(grouped(participants::participants_of(ctx, keys).await?, |participant| participant.conversation))
+    }
+}
+
+/// How many messages the caller has not read, by conversation.
+#[derive(Debug)]
+pub struct UnreadLoader;
+
+impl Loader for UnreadLoader {
+    type Key = ConversationId;
+    type Value = i64;
+
+    async fn load(ctx: &RequestContext, keys: &[ConversationId]) -> Result<HashMap<ConversationId, i64>> {
+        participants::unread_of(ctx, keys).await
+    }
+}
+
+/// Messages by id.
+#[derive(Debug)]
+pub struct MessageLoader;
+
+impl Loader for MessageLoader {
+    type Key = MessageId;
+    type Value = Message;
+
+    async fn load(ctx: &RequestContext, keys: &[MessageId]) -> Result<HashMap<MessageId, Message>> {
+        let found = messages::messages_by_ids(ctx, keys).await?;
+        Ok(found.into_iter().map(|message| (message.id, message)).collect())
+    }
+}
+
+/// The last message, by conversation.
+#[derive(Debug)]
+pub struct LastMessageLoader;
+
+impl Loader for LastMessageLoader {
+    type Key = ConversationId;
+    type Value = Message;
+
+    async fn load(ctx: &RequestContext, keys: &[ConversationId]) -> Result<HashMap<ConversationId, Message>> {
+        let found = messages::last_messages_of(ctx, keys).await?;
+        Ok(found.into_iter().map(|message| (message.conversation, message)).collect())
+    }
+}
+
+/// Declares a loader of windows of messages: one statement for all parents whose windows are alike.
+macro_rules! window_loader {
+    ($(#[$doc:meta])* $name:ident: $key:ty, $service:path) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl Loader for $name {
+            type Key = ($key, WindowRequest<i64>);
+            type Value = Window<Message>;
+
+            async fn load(ctx: &RequestContext, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>> {
+                let mut found = HashMap::new();
+                for (window, wanted) in grouped(keys.to_vec(), |(_, window)| *window) {
+                    let parents: Vec<$key> = wanted.into_iter().map(|(parent, _)| parent).collect();
+                    let windows = $service(ctx, &parents, window).await?;
+                    found.extend(windows.into_iter().map(|(parent, messages)| ((parent, window), messages)));
+                }
+                Ok(found)
+            }
+        }
+    };
+}
+
+window_loader!(
+    /// Windows of messages, by conversation.
+    MessagesLoader: ConversationId, messages::messages_of
+);
+
+window_loader!(
+    /// Windows of the answers in a thread, by its first message.
+    RepliesLoader: MessageId, messages::replies_of
+);
+
+/// How many answers a thread has, by its first message.
+#[derive(Debug)]
+pub struct ReplyCountLoader;
+
+impl Loader for ReplyCountLoader {
+    type Key = MessageId;
+    type Value = i64;
+
+    async fn load(ctx: &RequestContext, keys: &[MessageId]) -> Result<HashMap<MessageId, i64>> {
+        messages::reply_counts(ctx, keys).await
+    }
+}

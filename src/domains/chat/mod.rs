@@ -1,0 +1,21 @@
+//! Conversations: among staff, about patients, with patients.
+//!
+//! Invariants: a conversation is seen by those who take part in it and nobody else, whatever their role, by the
+//! database's own policy, and by who left it no more; messages of a conversation are numbered 1, 2, 3 without gaps in the
+//! order of commit; what is said is encrypted like a patient's record; a patient takes part only where staff does, and in
+//! no more than what is theirs: secure mail and the conversation with their care team.
+//!
+//! Every change of a conversation locks its row first, and looks at who takes part afterwards: what was decided before
+//! the lock was had is not believed.
+
+mod changes;
+pub mod conversations;
+pub mod graphql;
+pub mod loaders;
+pub mod messages;
+pub mod model;
+pub mod participants;
+pub mod policy;
+#[cfg(test)]
+mod tests;
+mod validation;

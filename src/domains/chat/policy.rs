@@ -1,0 +1,83 @@
+//! Who may do what to conversations. What is not listed is not allowed.
+//!
+//! Conditions come on top: whatever is done to a conversation needs that one takes part in it, which the database holds
+//! as well (`takes_part` in `src/db/replaceable/70_chat.sql`); an observer says nothing in it; removing others is for its
+//! owners.
+
+use super::model::{ConversationKind, ParticipantParty};
+use crate::access::{Action, Role};
+use Role::{
+    Administrator, BillingSpecialist, CaseManager, FrontDesk, Nurse, Pharmacist, Physician, PrivacyOfficer,
+    SocialWorker, SystemAdmin, Technician, Therapist,
+};
+
+/// Everyone who works in the facility.
+const STAFF: &[Role] = &[
+    Administrator,
+    BillingSpecialist,
+    CaseManager,
+    FrontDesk,
+    Nurse,
+    Pharmacist,
+    Physician,
+    PrivacyOfficer,
+    SocialWorker,
+    SystemAdmin,
+    Technician,
+    Therapist,
+];
+
+/// Reads the conversations one takes part in.
+pub const READ: Action = Action::member("chat.read");
+
+/// Begins a secure mail.
+pub const CREATE: Action = Action::member("chat.create");
+
+/// Begins conversations of the other kinds.
+pub const CREATE_STAFF: Action = Action::roles("chat.create_staff", STAFF);
+
+/// Changes title, priority, tags and status of a conversation.
+pub const MANAGE: Action = Action::roles("chat.manage", STAFF);
+
+/// Brings someone into a conversation, takes someone out of it, and says what they may do there.
+pub const PARTICIPANTS: Action = Action::roles("chat.participants", STAFF);
+
+/// Leaves a conversation.
+pub const LEAVE: Action = Action::member("chat.leave");
+
+/// Says that one wants no notifications of a conversation for a while.
+pub const MUTE: Action = Action::member("chat.mute");
+
+/// Sends messages.
+pub const SEND: Action = Action::member("chat.send");
+
+/// Says how far one has read, or what has arrived.
+pub const RECEIPT: Action = Action::member("chat.receipt");
+
+/// Tells the others that one is writing.
+pub const TYPING: Action = Action::member("chat.typing");
+
+/// Every action of the domain, for the permission matrix.
+pub const ALL: &[&Action] =
+    &[&READ, &CREATE, &CREATE_STAFF, &MANAGE, &PARTICIPANTS, &LEAVE, &MUTE, &SEND, &RECEIPT, &TYPING];
+
+/// On which side someone with these roles stands; whoever is both works here.
+#[must_use]
+pub fn party(roles: &[Role]) -> ParticipantParty {
+    if roles.iter().any(|role| STAFF.contains(role)) { ParticipantParty::Staff } else { ParticipantParty::Patient }
+}
+
+/// Whether someone with these roles may take part in a conversation of this kind. Whoever operates the system sees no
+/// charts, and so takes no part where a patient is spoken of by design.
+#[must_use]
+pub fn may_take_part(roles: &[Role], kind: ConversationKind) -> bool {
+    match party(roles) {
+        ParticipantParty::Patient => {
+            !roles.is_empty() && matches!(kind, ConversationKind::SecureMail | ConversationKind::CareTeam)
+        }
+        ParticipantParty::Staff => {
+            let only_operates = roles.iter().all(|role| matches!(role, Role::SystemAdmin | Role::Patient));
+            !only_operates || matches!(kind, ConversationKind::General | ConversationKind::Administrative)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Who takes part hears of what happens, as it happens.
+
+use std::time::Duration;
+
+use anamnesis::access::Role;
+use serde_json::{Value, json};
+
+use super::{begin, done, id_of, send};
+use crate::harness::{Subscriber, TestApp};
+
+/// Kinds and subjects of the next events.
+async fn heard(subscriber: &mut Subscriber, many: usize) -> Vec<(Value, Value)> {
+    let mut heard = Vec::new();
+    for _ in 0..many {
+        let mut event = subscriber.event().await;
+        heard.push((event["kind"].take(), event["subject"]["id"].take()));
+    }
+    heard
+}
+
+#[tokio::test]
+async fn those_who_take_part_hear_of_everything_once_and_others_of_nothing() {
+    let app = TestApp::start().await;
+    let (nurse, physician) = (app.member(&[Role::Nurse]).await, app.member(&[Role::Physician]).await);
+    let stranger = app.member(&[Role::Administrator]).await;
+    let (mut inside, _) = Subscriber::listening(&physician, json!({})).await;
+    let (mut outside, _) = Subscriber::listening(&stranger, json!({})).await;
+    let id = begin(&nurse, &[&physician]).await;
+    let first = send(&nurse, &id, "One").await;
+    let second = send(&physician, &id, "Two").await;
+    done(&nurse, "messageMarkRead", "MessageReceiptInput", "__typename", json!({ "id": second["id"] })).await;
+    done(&nurse, "messageMarkUnread", "MessageReceiptInput", "__typename", json!({ "id": second["id"] })).await;
+    done(
+        &nurse,
+        "conversationEscalate",
+        "ConversationStatusInput",
+        "__typename",
+        json!({ "id": id, "expectedVersion": 1 }),
+    )
+    .await;
+    let expected = [
+        (json!("CONVERSATION_CHANGED"), id.clone()),
+        (json!("MESSAGE_SENT"), first["id"].clone()),
+        (json!("MESSAGE_SENT"), second["id"].clone()),
+        // That the nurse wants to read it again is the nurse's own business.
+        (json!("RECEIPTS_CHANGED"), id.clone()),
+        (json!("CONVERSATION_CHANGED"), id.clone()),
+    ];
+    assert_eq!(heard(&mut inside, 5).await, expected);
+    assert_eq!(inside.event().await["kind"], "MESSAGE_SENT");
+    // Taken out, one hears nothing more: what happens elsewhere comes next.
+    let out = json!({ "id": id, "userId": id_of(&physician) });
+    done(&nurse, "conversationRemoveParticipant", "ConversationRemoveParticipantInput", "__typename", out).await;
+    send(&nurse, &id, "Alone").await;
+    let elsewhere = begin(&nurse, &[&physician]).await;
+    assert_eq!(heard(&mut inside, 1).await, [(json!("CONVERSATION_CHANGED"), elsewhere)]);
+    assert_eq!(outside.hear_within(Duration::from_millis(200)).await, None);
+}
+
+#[tokio::test]
+async fn who_joins_hears_of_it_and_of_what_follows() {
+    let app = TestApp::start().await;
+    let (nurse, physician) = (app.member(&[Role::Nurse]).await, app.member(&[Role::Physician]).await);
+    let id = begin(&nurse, &[]).await;
+    send(&nurse, &id, "Before").await;
+    let (mut listener, _) = Subscriber::listening(&physician, json!({ "of": [id] })).await;
+    let seat = json!({ "id": id, "participantIds": [id_of(&physician)] });
+    done(&nurse, "conversationInvite", "ConversationInviteInput", "__typename", seat).await;
+    let after = send(&nurse, &id, "After").await;
+    let kinds = heard(&mut listener, 3).await;
+    assert_eq!(kinds[0], (json!("PARTICIPANTS_CHANGED"), id));
+    assert_eq!(kinds[1].0, "MESSAGE_SENT");
+    assert_eq!(kinds[2], (json!("MESSAGE_SENT"), after["id"].clone()));
+}
+
+#[tokio::test]
+async fn typing_is_told_to_the_others_and_written_nowhere() {
+    let app = TestApp::start().await;
+    let (nurse, physician) = (app.member(&[Role::Nurse]).await, app.member(&[Role::Physician]).await);
+    let stranger = app.member(&[Role::Nurse]).await;
+    let id = begin(&nurse, &[&physician]).await;
+    let (mut listener, _) = Subscriber::listening(&physician, json!({ "of": [id] })).await;
+    let input = json!({ "conversationId": id });
+    // A signal is for those who listen, and the server that listens may still be about to.
+    let told = async {
+        loop {
+            done(&nurse, "conversationTyping", "ConversationTypingInput", "conversationId", input.clone()).await;
+            if let Some(crate::harness::Frame::Message(message)) =
+                listener.hear_within(Duration::from_millis(300)).await
+            {
+                return message["payload"]["data"]["events"].clone();
+            }
+        }
+    };
+    let event = tokio::time::timeout(Duration::from_secs(30), told).await.unwrap();
+    assert_eq!((&event["kind"], &event["actor"]["id"]), (&json!("TYPING"), &json!(id_of(&nurse))));
+    // What the listener was shown is on record; that somebody typed is not.
+    let typed = "SELECT count(*) FROM audit_log WHERE action = 'chat.typing'";
+    assert_eq!(app.db_value("SELECT count(*) FROM events WHERE kind = 'typing'").await, "0");
+    assert_eq!(app.db_value(typed).await, "0");
+    let answer =
+        super::try_run(&stranger, "conversationTyping", "ConversationTypingInput", "conversationId", input).await;
+    assert_eq!(answer.code(), "NOT_FOUND");
+    assert_eq!(app.db_value(typed).await, "1");
+}
