@@ -217,6 +217,8 @@ settings! {
         ocr_languages: OcrLanguages = "ANAMNESIS_OCR_LANGUAGES", "eng";
         /// Hours events are kept for subscribers that were away.
         event_hours: u32 = "ANAMNESIS_EVENT_HOURS", "72";
+        /// Passages from which on a facility is searched by cells instead of exactly; cells are made and remade in the background.
+        search_cells_from: u64 = "ANAMNESIS_SEARCH_CELLS_FROM", "25000";
         /// Who mail comes from.
         mail_from: Mailbox = "ANAMNESIS_MAIL_FROM", "Anamnesis <no-reply@localhost>";
     }

@@ -165,6 +165,8 @@ typed_ids! {
     CareRelationshipId("car") for "CareRelationship";
     /// An emergency access to a chart.
     BreakGlassId("bgl") for "BreakGlassAccess";
+    /// That a user of the portal sees a chart.
+    PatientUserId("pus") for "PatientUser";
     /// An uploaded file or authored note.
     DocumentId("doc") for "Document";
     /// A patient's request that a note be corrected.

@@ -40,6 +40,7 @@ CREATE TABLE documents (
     template_id uuid,
     template_number integer,
     fields_ciphertext bytea,
+    visit_id uuid,
     language text,
     page_count integer,
     chunk_count integer NOT NULL DEFAULT 0,
@@ -50,6 +51,7 @@ CREATE TABLE documents (
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (facility_id, id),
     CONSTRAINT documents_facility_id_addendum_to_fkey FOREIGN KEY (facility_id, addendum_to) REFERENCES documents (facility_id, id),
+    CONSTRAINT documents_facility_id_visit_id_fkey FOREIGN KEY (facility_id, visit_id) REFERENCES patient_visits (facility_id, id),
     CONSTRAINT documents_content_check CHECK ((origin = 'upload' AND object_key IS NOT NULL AND file_key_ciphertext IS NOT NULL AND file_name_ciphertext IS NOT NULL AND body_ciphertext IS NULL AND note_state IS NULL) OR (origin = 'note' AND object_key IS NULL AND body_ciphertext IS NOT NULL AND note_state IS NOT NULL)),
     CONSTRAINT documents_signed_check CHECK ((signed_at IS NOT NULL) = (note_state IS NOT DISTINCT FROM 'signed')),
     -- Kept apart from the record: written here, and never read into search.
@@ -62,6 +64,8 @@ CREATE INDEX documents_facility_id_document_date_idx ON documents (facility_id, 
 CREATE INDEX documents_facility_id_author_id_idx ON documents (facility_id, author_id);
 CREATE INDEX documents_author_id_idx ON documents (author_id);
 CREATE INDEX documents_facility_id_addendum_to_idx ON documents (facility_id, addendum_to);
+CREATE INDEX documents_facility_id_hidden_idx ON documents (facility_id) INCLUDE (id, author_id, note_state) WHERE chunk_count > 0 AND (part2 OR note_state = 'draft');
+CREATE INDEX documents_facility_id_visit_id_idx ON documents (facility_id, visit_id);
 CREATE INDEX documents_facility_id_status_idx ON documents (facility_id, status) WHERE status <> 'ready';
 CREATE INDEX documents_facility_id_note_state_idx ON documents (facility_id, author_id) WHERE note_state = 'awaiting_cosignature';
 CREATE UNIQUE INDEX documents_object_key_key ON documents (object_key);
@@ -89,6 +93,7 @@ COMMENT ON COLUMN documents.part2 IS 'clinical: whether it is a record of substa
 COMMENT ON COLUMN documents.template_id IS 'operational: the template a note was made of, one of the facility or one that comes with the product; null for none';
 COMMENT ON COLUMN documents.template_number IS 'operational: number of the version of the template';
 COMMENT ON COLUMN documents.fields_ciphertext IS 'phi: what is filled into the fields of the template, as JSON';
+COMMENT ON COLUMN documents.visit_id IS 'identifier: the visit it is of, one of a patient it is about; null for none';
 COMMENT ON COLUMN documents.language IS 'operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told';
 COMMENT ON COLUMN documents.page_count IS 'operational: pages found by extraction; null before and for pageless text';
 COMMENT ON COLUMN documents.chunk_count IS 'operational: passages in search';
@@ -116,7 +121,7 @@ BEGIN
         OR NEW.document_date IS DISTINCT FROM OLD.document_date
         OR ((NEW.note_state IS DISTINCT FROM OLD.note_state OR NEW.signed_at IS DISTINCT FROM OLD.signed_at)
             AND NOT coalesce(cosigned, false))
-        OR NEW.addendum_to IS DISTINCT FROM OLD.addendum_to
+        OR NEW.addendum_to IS DISTINCT FROM OLD.addendum_to OR NEW.visit_id IS DISTINCT FROM OLD.visit_id
         OR NEW.created_at IS DISTINCT FROM OLD.created_at
         OR NEW.template_id IS DISTINCT FROM OLD.template_id OR NEW.template_number IS DISTINCT FROM OLD.template_number
         -- Re-encryption under a new key changes ciphertext, and is done by the system alone.
@@ -246,18 +251,21 @@ COMMENT ON COLUMN document_chunks.box_bottom IS 'operational: lower edge';
 SELECT protect_tenant_table('document_chunks');
 
 -- Vectors lie beside their tenant: the covering index keeps the vectors of a facility together, so an exact
--- search reads them in order. Rows of wide models do not fit an index page and are read from the table.
+-- search reads them in order, and one of a large facility those of the cells it looks into. Rows of wide models do not fit
+-- an index page and are read from the table.
 CREATE TABLE chunk_embeddings (
     facility_id uuid NOT NULL,
     model_id smallint NOT NULL CONSTRAINT chunk_embeddings_model_id_fkey REFERENCES embedding_models (id),
     chunk_id uuid NOT NULL,
     document_id uuid NOT NULL,
     embedding halfvec NOT NULL,
+    cell integer NOT NULL DEFAULT 0,
     PRIMARY KEY (facility_id, chunk_id, model_id),
     CONSTRAINT chunk_embeddings_facility_id_chunk_id_fkey FOREIGN KEY (facility_id, chunk_id) REFERENCES document_chunks (facility_id, id) ON DELETE CASCADE,
     CONSTRAINT chunk_embeddings_facility_id_document_id_fkey FOREIGN KEY (facility_id, document_id) REFERENCES documents (facility_id, id)
 );
-CREATE INDEX chunk_embeddings_facility_id_model_id_idx ON chunk_embeddings (facility_id, model_id) INCLUDE (chunk_id, document_id, embedding) WHERE vector_dims(embedding) <= 1024;
+CREATE INDEX chunk_embeddings_facility_id_model_id_cell_idx ON chunk_embeddings (facility_id, model_id, cell) INCLUDE (chunk_id, document_id, embedding) WHERE vector_dims(embedding) <= 1024;
+CREATE INDEX chunk_embeddings_facility_id_model_id_cell_wide_idx ON chunk_embeddings (facility_id, model_id, cell) WHERE vector_dims(embedding) > 1024;
 CREATE INDEX chunk_embeddings_facility_id_document_id_idx ON chunk_embeddings (facility_id, document_id);
 CREATE INDEX chunk_embeddings_model_id_idx ON chunk_embeddings (model_id);
 COMMENT ON TABLE chunk_embeddings IS 'The vector of a passage under one model.';
@@ -266,7 +274,28 @@ COMMENT ON COLUMN chunk_embeddings.model_id IS 'operational: the model';
 COMMENT ON COLUMN chunk_embeddings.chunk_id IS 'identifier: the passage';
 COMMENT ON COLUMN chunk_embeddings.document_id IS 'identifier: the document';
 COMMENT ON COLUMN chunk_embeddings.embedding IS 'clinical: the vector, normalised to length 1; it leaks the gist of the text';
+COMMENT ON COLUMN chunk_embeddings.cell IS 'operational: the cell it is in (search_cells); 0 for none, which every search reads';
 SELECT protect_tenant_table('chunk_embeddings');
+
+-- Cells of the vectors of a large facility: a search reads those whose centres are near.
+CREATE TABLE search_cells (
+    facility_id uuid NOT NULL CONSTRAINT search_cells_facility_id_fkey REFERENCES facilities (id),
+    model_id smallint NOT NULL CONSTRAINT search_cells_model_id_fkey REFERENCES embedding_models (id),
+    cell integer NOT NULL CONSTRAINT search_cells_cell_check CHECK (cell > 0),
+    generation integer NOT NULL,
+    made_of bigint NOT NULL,
+    centre halfvec NOT NULL,
+    PRIMARY KEY (facility_id, model_id, cell)
+);
+CREATE INDEX search_cells_model_id_idx ON search_cells (model_id);
+COMMENT ON TABLE search_cells IS 'A cell of the vectors of a large facility under one model.';
+COMMENT ON COLUMN search_cells.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN search_cells.model_id IS 'operational: the model';
+COMMENT ON COLUMN search_cells.cell IS 'operational: number, never used again';
+COMMENT ON COLUMN search_cells.generation IS 'operational: cells made together; of two, vectors are on their way to the later';
+COMMENT ON COLUMN search_cells.made_of IS 'operational: passages the facility had when it was made';
+COMMENT ON COLUMN search_cells.centre IS 'clinical: the direction its vectors lie in, of length 1';
+SELECT protect_tenant_table('search_cells', 'SELECT, INSERT, DELETE');
 
 -- The lexical half of search: lexemes of PostgreSQL's own parser and dictionaries, as keyed hashes, one row
 -- for each lexeme of a passage. Equality on bigint is leak-proof, so the index serves under row-level

@@ -150,6 +150,8 @@ CREATE TABLE amendment_requests (
     request_ciphertext bytea NOT NULL,
     recorded_by uuid CONSTRAINT amendment_requests_recorded_by_fkey REFERENCES users (id),
     due_on date NOT NULL,
+    extended_at timestamptz,
+    extension_ciphertext bytea,
     denial_ground text CONSTRAINT amendment_requests_denial_ground_check CHECK (denial_ground IN ('not_ours', 'not_of_record', 'not_for_inspection', 'accurate')),
     decision_ciphertext bytea,
     decided_by uuid CONSTRAINT amendment_requests_decided_by_fkey REFERENCES users (id),
@@ -162,6 +164,7 @@ CREATE TABLE amendment_requests (
     CONSTRAINT amendment_requests_facility_id_document_id_fkey FOREIGN KEY (facility_id, document_id) REFERENCES documents (facility_id, id),
     CONSTRAINT amendment_requests_facility_id_patient_id_fkey FOREIGN KEY (facility_id, patient_id) REFERENCES patients (facility_id, id),
     CONSTRAINT amendment_requests_facility_id_addendum_id_fkey FOREIGN KEY (facility_id, addendum_id) REFERENCES documents (facility_id, id),
+    CONSTRAINT amendment_requests_extended_check CHECK ((extended_at IS NULL) = (extension_ciphertext IS NULL)),
     CONSTRAINT amendment_requests_decided_check CHECK ((status = 'pending') = (decided_at IS NULL)),
     CONSTRAINT amendment_requests_accepted_check CHECK ((status = 'accepted') = (addendum_id IS NOT NULL)),
     CONSTRAINT amendment_requests_denied_check CHECK ((status = 'denied') = (denial_ground IS NOT NULL) AND (status = 'denied') = (decision_ciphertext IS NOT NULL))
@@ -180,6 +183,8 @@ COMMENT ON COLUMN amendment_requests.status IS 'operational: pending, accepted o
 COMMENT ON COLUMN amendment_requests.request_ciphertext IS 'phi: what is asked for';
 COMMENT ON COLUMN amendment_requests.recorded_by IS 'identifier: who recorded it';
 COMMENT ON COLUMN amendment_requests.due_on IS 'operational: last day to decide it';
+COMMENT ON COLUMN amendment_requests.extended_at IS 'operational: when the last day was put off, once; null unless it was';
+COMMENT ON COLUMN amendment_requests.extension_ciphertext IS 'phi: why it was put off; null unless it was';
 COMMENT ON COLUMN amendment_requests.denial_ground IS 'operational: on what ground it was denied; null unless it was';
 COMMENT ON COLUMN amendment_requests.decision_ciphertext IS 'phi: the written reason; null unless it was denied';
 COMMENT ON COLUMN amendment_requests.decided_by IS 'identifier: who decided it; null before';
@@ -194,8 +199,8 @@ SELECT protect_tenant_table('amendment_requests', 'SELECT, INSERT, UPDATE');
 CREATE FUNCTION amendment_decisions_are_final() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND (OLD.status = 'pending' OR (app_scope() = 'system'
-        AND (to_jsonb(NEW) - ARRAY['request_ciphertext', 'decision_ciphertext'])
-            = (to_jsonb(OLD) - ARRAY['request_ciphertext', 'decision_ciphertext']))) THEN
+        AND (to_jsonb(NEW) - ARRAY['request_ciphertext', 'extension_ciphertext', 'decision_ciphertext'])
+            = (to_jsonb(OLD) - ARRAY['request_ciphertext', 'extension_ciphertext', 'decision_ciphertext']))) THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'a decision cannot be changed'

@@ -19,6 +19,10 @@ diesel::table! {
         recorded_by -> Nullable<Uuid>,
         /// operational: last day to decide it
         due_on -> Date,
+        /// operational: when the last day was put off, once; null unless it was
+        extended_at -> Nullable<Timestamptz>,
+        /// phi: why it was put off; null unless it was
+        extension_ciphertext -> Nullable<Bytea>,
         /// operational: on what ground it was denied; null unless it was
         denial_ground -> Nullable<Text>,
         /// phi: the written reason; null unless it was denied
@@ -179,6 +183,8 @@ diesel::table! {
         document_id -> Uuid,
         /// clinical: the vector, normalised to length 1; it leaks the gist of the text
         embedding -> crate::embedding::halfvec::Halfvec,
+        /// operational: the cell it is in (search_cells); 0 for none, which every search reads
+        cell -> Integer,
     }
 }
 
@@ -503,6 +509,8 @@ diesel::table! {
         template_number -> Nullable<Integer>,
         /// phi: what is filled into the fields of the template, as JSON
         fields_ciphertext -> Nullable<Bytea>,
+        /// identifier: the visit it is of, one of a patient it is about; null for none
+        visit_id -> Nullable<Uuid>,
         /// operational: language of the text as a BCP 47 subtag, told from the text; null before, and where it cannot be told
         language -> Nullable<Text>,
         /// operational: pages found by extraction; null before and for pageless text
@@ -1095,6 +1103,30 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Which chart a patient, or who acts for them, sees as a user.
+    patient_users (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: whose chart
+        patient_id -> Uuid,
+        /// identifier: who sees it, a member with the role patient
+        user_id -> Uuid,
+        /// operational: self, or proxy for who acts for the patient
+        relationship -> Text,
+        /// identifier: who linked them; null for the server itself
+        granted_by -> Nullable<Uuid>,
+        /// operational: from when
+        granted_at -> Timestamptz,
+        /// identifier: who took the link back; null while it lasts
+        revoked_by -> Nullable<Uuid>,
+        /// operational: until when; null while it lasts
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// A visit in the history of a patient.
     patient_visits (facility_id, id) {
         /// identifier: the facility
@@ -1257,6 +1289,24 @@ diesel::table! {
         created_at -> Timestamptz,
         /// operational: when the row last changed
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A cell of the vectors of a large facility under one model.
+    search_cells (facility_id, model_id, cell) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// operational: the model
+        model_id -> SmallInt,
+        /// operational: number, never used again
+        cell -> Integer,
+        /// operational: cells made together; of two, vectors are on their way to the later
+        generation -> Integer,
+        /// operational: passages the facility had when it was made
+        made_of -> BigInt,
+        /// clinical: the direction its vectors lie in, of length 1
+        centre -> crate::embedding::halfvec::Halfvec,
     }
 }
 

@@ -39,6 +39,8 @@ pub enum PatientScope {
     All,
     /// Only those a care relationship or an emergency access opens.
     Own,
+    /// Only those the user of the portal is linked to, and of these only what the portal shows.
+    Linked,
     None,
 }
 
@@ -189,6 +191,7 @@ impl Session {
                     patient_scope: match row.patient_scope.as_str() {
                         "all" => PatientScope::All,
                         "own" => PatientScope::Own,
+                        "linked" => PatientScope::Linked,
                         _ => PatientScope::None,
                     },
                     key_epoch: row.key_epoch.unwrap_or(0),

@@ -173,6 +173,7 @@ pub(super) async fn notes(world: &World, registered: &Patients, data: &data::Dat
             document_date: Some(note.authored_at.date_naive()),
             labels: Vec::new(),
             patient_ids: vec![known(registered, &note.patient)?],
+            visit_id: None,
         };
         let id = must("note", documents::create_note(&ctx, new, None).await)?;
         if note.state != "draft" {
@@ -209,6 +210,7 @@ pub(super) async fn uploads(world: &World, registered: &Patients, data: &data::D
             document_date: Some(upload.document_date),
             labels: Vec::new(),
             patient_ids,
+            visit_id: None,
         };
         let stream = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(content))]);
         let staged = documents::begin_upload(&ctx).await?.stage(stream).await?;

@@ -6,5 +6,6 @@
 
 pub mod dataset;
 pub mod metrics;
+pub mod people;
 pub mod scratch;
 pub mod search;

@@ -7,26 +7,22 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::dataset::Dataset;
-use crate::access::{Actor, ContextParts, Purpose, RequestContext, Role};
+use super::people::{Physician, must};
+use crate::access::RequestContext;
 use crate::app::App;
 use crate::domains::documents::model::{CreateNote, DocumentKind};
 use crate::domains::documents::service as documents;
-use crate::domains::facilities::model::{CreateFacility, FacilityKind, Profile, RoleGrant, Settings};
-use crate::domains::facilities::service as facilities;
-use crate::domains::identity::model::{NewAccount, SignIn, SignedIn};
-use crate::domains::identity::service as identity;
 use crate::domains::patients::model::{Gender, RegisterPatient};
 use crate::domains::patients::service as patients;
-use crate::error::{Error, Result, Stop};
+use crate::error::Result;
 use crate::ids::{DocumentId, FacilityId, PatientId};
 use crate::jobs::Worker;
 use crate::phi::Phi;
 
-const EMAIL: &str = "measurer@example.org";
-const PASSWORD: &str = "four grey herons by the weir";
+const PHYSICIAN: Physician =
+    Physician { email: "measurer@example.org", password: "four grey herons by the weir", with: "eval" };
 /// Jobs done at once: one embeds while others wait for the database.
 const WORKERS: usize = 4;
 
@@ -62,8 +58,9 @@ impl Scratch {
     /// # Errors
     /// When the database or the model refuses.
     pub async fn fill(app: &Arc<App>, dataset: &Dataset) -> Result<Self> {
-        let facility = people(app).await?;
-        let ctx = physician(app, facility).await?;
+        let user = PHYSICIAN.make(app).await?;
+        let facility = PHYSICIAN.facility(app, user, "Scratch".to_owned()).await?;
+        let ctx = PHYSICIAN.at_work(app, facility).await?;
         let patient = patient(app, facility).await?;
         let mut documents = HashMap::with_capacity(dataset.passages.len());
         for passage in &dataset.passages {
@@ -79,6 +76,7 @@ impl Scratch {
                 document_date: None,
                 labels: Vec::new(),
                 patient_ids: vec![patient],
+                visit_id: None,
             };
             let id = must("passage", documents::create_note(&ctx, note, None).await)?;
             must("passage", documents::finalize_note(&ctx, id, 1, None).await)?;
@@ -101,64 +99,7 @@ impl Scratch {
     /// # Errors
     /// When they cannot sign in.
     pub async fn physician(&self, app: &Arc<App>) -> Result<RequestContext> {
-        physician(app, self.facility).await
-    }
-}
-
-/// The facility and its physician.
-async fn people(app: &Arc<App>) -> Result<FacilityId> {
-    let platform = RequestContext::system(Arc::clone(app), FacilityId::PLATFORM, "eval");
-    let new = CreateFacility {
-        profile: Profile {
-            name: "Scratch".to_owned(),
-            kind: FacilityKind::Clinic,
-            npi: None,
-            address: None,
-            phone: None,
-            time_zone: "UTC".to_owned(),
-        },
-        settings: Settings::default(),
-        administrator: None,
-    };
-    let facility = must("facility", facilities::create_facility(&platform, new, None).await)?;
-    let (email, name) = (Phi::from(EMAIL), Phi::from("Robin Measurer"));
-    let password = Phi::from(PASSWORD);
-    let password = must("password", identity::prepare_password(&platform, "password", &password, &email, &name).await)?;
-    let account = NewAccount {
-        email,
-        display_name: name,
-        phone: None,
-        password: Some(password),
-        locale: None,
-        time_zone: None,
-        npi: None,
-        license_number: None,
-    };
-    let user = must("account", identity::make_account(&platform, account).await)?;
-    let ctx = RequestContext::system(Arc::clone(app), facility, "eval");
-    let role = RoleGrant { role: Role::Physician, department: None, primary: true };
-    must("membership", facilities::add_member(&ctx, user, vec![role], None).await)?;
-    Ok(facility)
-}
-
-async fn physician(app: &Arc<App>, facility: FacilityId) -> Result<RequestContext> {
-    let parts = |actor, facility| ContextParts {
-        actor,
-        facility,
-        purpose: Purpose::Treatment,
-        request_id: Uuid::now_v7(),
-        ip_address: None,
-        user_agent: Some("eval".to_owned()),
-    };
-    let anyone = RequestContext::new(Arc::clone(app), parts(Actor::Anonymous, FacilityId::PLATFORM));
-    let input = SignIn { email: Phi::from(EMAIL), password: Phi::from(PASSWORD), device: Some("eval".to_owned()) };
-    match must("sign-in", identity::sign_in(&anyone, input).await)? {
-        SignedIn::Tokens(tokens) => {
-            let bearer = app.tokens.verify(tokens.access.token.reveal(), app.clock.now())?;
-            let actor = Actor::User { user: bearer.user, session: bearer.session };
-            Ok(RequestContext::new(Arc::clone(app), parts(actor, facility)))
-        }
-        SignedIn::Challenge(_) => Err(Error::internal("the scratch facility knows no second factor")),
+        PHYSICIAN.at_work(app, self.facility).await
     }
 }
 
@@ -181,15 +122,4 @@ async fn patient(app: &Arc<App>, facility: FacilityId) -> Result<PatientId> {
         accept_duplicates: true,
     };
     must("patient", patients::register_patient(&ctx, new, None).await)
-}
-
-/// The scratch facility is ours: a refusal is a fault in it.
-fn must<T, R: std::fmt::Debug>(what: &str, outcome: Result<T, Stop<R>>) -> Result<T> {
-    outcome.map_err(|stop| match stop {
-        Stop::Error(error) => error,
-        Stop::Refused(refused) => {
-            let codes: Vec<String> = refused.iter().map(|one| format!("{:?} {:?}", one.code, one.field)).collect();
-            Error::internal(format!("the {what} was refused: {}", codes.join(", ")))
-        }
-    })
 }

@@ -32,6 +32,7 @@ use crate::domains::patients::graphql::{
     BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientContact, PatientCoverage, PatientVisit,
 };
 use crate::domains::patients::loaders::PatientLoader;
+use crate::domains::patients::portal::graphql::PatientUser;
 use crate::domains::{chat, compliance, documents, facilities, identity, notifications, operations, patients};
 use crate::error::{Error, Result};
 use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, TypedId as _, UserId, split};
@@ -53,6 +54,7 @@ pub enum Node {
     PatientAllergy(PatientAllergy),
     CareRelationship(CareRelationship),
     BreakGlassAccess(BreakGlassAccess),
+    PatientUser(PatientUser),
     Document(Document),
     DocumentPassage(DocumentPassage),
     DocumentSignature(DocumentSignature),

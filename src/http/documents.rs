@@ -30,7 +30,7 @@ use crate::domains::documents::model::{DocumentKind, DocumentLabel, Refusal, Upl
 use crate::domains::documents::service::{self, Download};
 use crate::error::{Error, Refused, Result, Stop};
 use crate::graphql::request::once_of;
-use crate::ids::{DocumentId, FacilityId, PatientId, RecordExportId, SessionId, TypedId as _, UserId};
+use crate::ids::{DocumentId, FacilityId, PatientId, RecordExportId, SessionId, TypedId as _, UserId, VisitId};
 use crate::phi::Phi;
 
 /// Header that makes a retried upload safe.
@@ -50,6 +50,7 @@ struct Metadata {
     labels: Vec<String>,
     #[serde(default)]
     patient_ids: Vec<String>,
+    visit_id: Option<String>,
 }
 
 /// `POST /documents`.
@@ -102,6 +103,8 @@ async fn receive(ctx: &RequestContext, headers: &HeaderMap, request: Request) ->
     let patient_ids = metadata.patient_ids.iter().map(|id| PatientId::decode(id)).collect::<Result<_, _>>();
     let patient_ids =
         patient_ids.map_err(|_| Error::bad_input("`patientIds` of `metadata` has what is no patient's id"))?;
+    let visit_id = metadata.visit_id.as_deref().map(VisitId::decode).transpose();
+    let visit_id = visit_id.map_err(|_| Error::bad_input("`visitId` of `metadata` is no visit's id"))?;
     let labels = metadata.labels.iter().map(|label| label_of(label)).collect::<Option<Vec<_>>>();
     let labels = labels.ok_or_else(|| Error::bad_input("`labels` of `metadata` has what is no label"))?;
     let (staged, named) = match multipart::next(&mut parts).await? {
@@ -126,6 +129,7 @@ async fn receive(ctx: &RequestContext, headers: &HeaderMap, request: Request) ->
         document_date: metadata.document_date,
         labels,
         patient_ids,
+        visit_id,
     };
     match service::upload_document(ctx, new, staged, once).await {
         Ok(id) => created(ctx, id).await,

@@ -119,6 +119,8 @@ impl Housekeeping {
             swept += part("operations", operations::service::sweep(&ctx).await.map_err(fault));
             swept += part("events", events::sweep(&ctx).await.map_err(fault));
             swept += part("documents", documents::service::sweep_orphans(&ctx).await);
+            // Nothing is swept by it.
+            part("search", documents::service::look_after_search(&ctx).await);
         }
         Ok(swept)
     }

@@ -1,4 +1,4 @@
-//! Sentence vectors and text chunks for search by meaning, computed on this machine.
+//! Sentence vectors and text chunks for search by meaning, and cells of vectors, computed on this machine.
 //!
 //! The model is a BERT encoder with mean pooling and L2 normalisation, as `all-MiniLM-L6-v2` is:
 //! a folder with `config.json`, `tokenizer.json` and `model.safetensors` goes in, vectors of
@@ -24,6 +24,7 @@
 //! keep a queue, cache, or know about async. Callers on an async runtime use a thread of their own.
 
 mod bert;
+pub mod cells;
 mod chunk;
 mod encoder;
 mod math;

@@ -17,7 +17,8 @@ CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now());
 
--- Which charts the bound actor may open: all, own (a care relationship or an emergency access), none.
+-- Which charts the bound actor may open: all, own (a care relationship or an emergency access), linked (a user of the
+-- portal: their own and whom they act for), none.
 CREATE OR REPLACE FUNCTION app_patient_scope() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN coalesce(nullif(current_setting('app.patient_scope', true), ''), 'none');
@@ -81,6 +82,7 @@ BEGIN
         WHEN 'therapist' = ANY (roles) THEN
             CASE WHEN coalesce((v_settings ->> 'restrictTherapistsToOwnPatients')::boolean, false)
                 THEN 'own' ELSE 'all' END
+        WHEN roles = ARRAY['patient'] THEN 'linked'
         ELSE 'none' END;
     PERFORM set_config('app.patient_scope', patient_scope, true),
         set_config('app.part2', CASE WHEN roles && ARRAY['administrator', 'nurse', 'pharmacist', 'physician',

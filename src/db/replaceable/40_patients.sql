@@ -1,5 +1,5 @@
 -- The charts the actor may open: a care relationship that has not ended, or an emergency access that has not
--- run out. Evaluated once a statement. The setting, taken back at once, keeps the policy of care_relationships
+-- run out; for a user of the portal those they are linked to, and nothing else opens one. Evaluated once a statement. The setting, taken back at once, keeps the policy of care_relationships
 -- below from asking this function in turn; it is set in the body because only a superuser may tie a setting of
 -- ours to a function.
 CREATE OR REPLACE FUNCTION app_open_patients() RETURNS uuid[]
@@ -7,6 +7,10 @@ CREATE OR REPLACE FUNCTION app_open_patients() RETURNS uuid[]
 DECLARE
     opened uuid[];
 BEGIN
+    IF app_patient_scope() = 'linked' THEN
+        RETURN (SELECT coalesce(array_agg(patient_id), '{}') FROM patient_users
+            WHERE facility_id = app_facility() AND user_id = app_user() AND revoked_at IS NULL);
+    END IF;
     PERFORM set_config('app.opening', 'on', true);
     SELECT coalesce(array_agg(patient_id), '{}') INTO opened FROM (
         SELECT patient_id FROM care_relationships
@@ -26,16 +30,19 @@ DO $$
 DECLARE
     target text;
     key text;
+    scopes text;
 BEGIN
     FOREACH target IN ARRAY ARRAY['patients', 'patient_terms', 'patient_contacts', 'patient_coverages',
         'patient_visits', 'visit_diagnoses', 'patient_allergies', 'document_patients'] LOOP
         key := CASE target WHEN 'patients' THEN 'id' ELSE 'patient_id' END;
+        -- What the portal shows of a chart, and nothing else of it.
+        scopes := CASE WHEN target IN ('patients', 'patient_visits', 'document_patients') THEN '{own,linked}' ELSE '{own}' END;
         EXECUTE format('DROP POLICY IF EXISTS open_chart ON %I', target);
         EXECUTE format('DROP POLICY IF EXISTS open_chart_update ON %I', target);
         EXECUTE format('DROP POLICY IF EXISTS open_chart_delete ON %I', target);
         EXECUTE format('CREATE POLICY open_chart ON %I AS RESTRICTIVE FOR SELECT USING ('
-            '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '
-            'AND %I = ANY ((SELECT app_open_patients())::uuid[])))', target, key);
+            '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ANY (%L::text[]) '
+            'AND %I = ANY ((SELECT app_open_patients())::uuid[])))', target, scopes, key);
         EXECUTE format('CREATE POLICY open_chart_update ON %I AS RESTRICTIVE FOR UPDATE USING ('
             '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '
             'AND %I = ANY ((SELECT app_open_patients())::uuid[])))', target, key);

@@ -7,11 +7,11 @@
 //! the others, not even that they exist; a restricted therapist sees documents of charts open to them, by the
 //! database's own policy.
 //!
-//! Knows nothing of visits, claims or messages. How text gets out of a file is
+//! Of visits it knows which one a document is of; of claims and messages nothing. How text gets out of a file is
 //! told in `processing`, how it is found in `search`; the rest only queues a document for them. What a document was before
 //! is told in `versions`, what forms a note is made of in `templates`,
 //! whose notes need a co-signature in `supervision`, how a signed note leaves the server in `bundle`,
-//! how a patient has one corrected in `amendments`.
+//! how a patient has one corrected in `amendments`, what a patient sees in `portal`.
 
 pub mod amendments;
 pub mod batch;
@@ -24,6 +24,7 @@ pub mod loaders;
 pub mod model;
 mod pdf;
 pub mod policy;
+pub mod portal;
 pub mod processing;
 pub mod proposals;
 mod repository;

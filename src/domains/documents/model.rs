@@ -7,9 +7,10 @@ use diesel::pg::Pg;
 use diesel::prelude::{AsChangeset, Insertable, Queryable, Selectable};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, Uuid as SqlUuid};
+use serde::{Deserialize, Serialize};
 
 use crate::db::schema::{document_signatures, documents};
-use crate::ids::{DocumentId, FacilityId, NoteTemplateId, PatientId, SignatureId, UserId};
+use crate::ids::{DocumentId, FacilityId, NoteTemplateId, PatientId, SignatureId, UserId, VisitId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
 
@@ -92,7 +93,8 @@ text_enum! {
 }
 
 /// What a document is marked as, beside its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum)]
+#[serde(rename_all = "snake_case")]
 pub enum DocumentLabel {
     /// A record of substance use disorder treatment under 42 CFR Part 2: read by its author and by whoever has the
     /// permission `documents.part2.read`, and passed on with the notice only.
@@ -113,6 +115,8 @@ pub enum Refusal {
     EmptyFile,
     /// There is no such patient, or none whose chart the caller may open.
     PatientNotFound,
+    /// There is no such visit of a patient the document is about.
+    VisitNotFound,
     /// The document changed since it was read: read it again.
     StaleVersion,
     /// The note is signed and not changed any more; write an addendum.
@@ -149,6 +153,10 @@ pub enum Refusal {
     Ended,
     /// It is decided already.
     Decided,
+    /// It was put off before.
+    Extended,
+    /// The day to do it is over.
+    Overdue,
     /// The template is out of use.
     Archived,
     /// The template comes with the product and is not changed.
@@ -221,6 +229,7 @@ pub struct DocumentRow {
     pub part2: bool,
     pub template_id: Option<NoteTemplateId>,
     pub template_number: Option<i32>,
+    pub visit_id: Option<VisitId>,
     pub language: Option<String>,
     pub page_count: Option<i32>,
     pub chunk_count: i32,
@@ -253,6 +262,7 @@ pub struct Document {
     pub part2: bool,
     pub template_id: Option<NoteTemplateId>,
     pub template_number: Option<i32>,
+    pub visit_id: Option<VisitId>,
     pub language: Option<String>,
     pub page_count: Option<i32>,
     pub chunk_count: i32,
@@ -333,6 +343,7 @@ pub struct NewDocument {
     pub template_id: Option<NoteTemplateId>,
     pub template_number: Option<i32>,
     pub fields_ciphertext: Option<Vec<u8>>,
+    pub visit_id: Option<VisitId>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -354,6 +365,8 @@ pub struct DocumentChanges {
     pub note_state: Option<NoteState>,
     pub signed_at: Option<DateTime<Utc>>,
     pub part2: Option<bool>,
+    /// `Some(None)` clears it.
+    pub visit_id: Option<Option<VisitId>>,
     pub updated_at: Option<DateTime<Utc>>,
 }
 
@@ -390,6 +403,8 @@ pub struct UploadDocument {
     pub document_date: Option<NaiveDate>,
     pub labels: Vec<DocumentLabel>,
     pub patient_ids: Vec<PatientId>,
+    /// Of one of the patients.
+    pub visit_id: Option<VisitId>,
 }
 
 /// What [`super::service::update_document`] may change; `None` leaves it.
@@ -398,6 +413,8 @@ pub struct UpdateDocument {
     pub title: MaybeUndefined<Phi<String>>,
     pub kind: MaybeUndefined<DocumentKind>,
     pub document_date: MaybeUndefined<NaiveDate>,
+    /// Null takes the visit off.
+    pub visit_id: MaybeUndefined<VisitId>,
 }
 
 /// A note to be written.
@@ -410,6 +427,8 @@ pub struct CreateNote {
     pub document_date: Option<NaiveDate>,
     pub labels: Vec<DocumentLabel>,
     pub patient_ids: Vec<PatientId>,
+    /// Of one of the patients.
+    pub visit_id: Option<VisitId>,
 }
 
 /// What a draft may change; `None` leaves it.
@@ -419,6 +438,8 @@ pub struct UpdateNote {
     pub text: MaybeUndefined<Phi<String>>,
     pub kind: MaybeUndefined<DocumentKind>,
     pub document_date: MaybeUndefined<NaiveDate>,
+    /// Null takes the visit off.
+    pub visit_id: MaybeUndefined<VisitId>,
 }
 
 /// Which documents a list holds.

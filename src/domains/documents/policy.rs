@@ -112,6 +112,15 @@ pub const AMENDMENT_REQUEST: Action = Action::roles("documents.amendment.request
 /// Sees such requests, about documents one sees.
 pub const AMENDMENT_READ: Action = Action::roles("documents.amendment.read", STAFF);
 
+/// Puts the day off by which such a request is to be decided.
+pub const AMENDMENT_EXTEND: Action = Action::roles("documents.amendment.extend", CLINICIANS);
+
+/// Sees what the portal shows of documents, in charts one is linked to.
+pub const PORTAL_READ: Action = Action::roles("documents.portal.read", &[Role::Patient]);
+
+/// Asks for a correction of a note in such a chart.
+pub const PORTAL_AMENDMENT: Action = Action::roles("documents.portal.amendment", &[Role::Patient]);
+
 /// Accepts or denies such a request.
 pub const AMENDMENT_DECIDE: Action = Action::roles("documents.amendment.decide", CLINICIANS);
 
@@ -144,6 +153,9 @@ pub const PROCESS: Action = Action::system("documents.process");
 
 /// Prepares passages for another embedding model, and clears up after one.
 pub const REEMBED: Action = Action::system("documents.reembed");
+
+/// Makes the cells by which a large facility is searched.
+pub const DIVIDE: Action = Action::system("documents.divide");
 
 /// Registers an embedding model, or lets another one serve.
 pub const MODEL_CHANGE: Action = Action::system("documents.model_change");
@@ -181,6 +193,9 @@ pub const ALL: &[&Action] = &[
     &AMENDMENT_REQUEST,
     &AMENDMENT_READ,
     &AMENDMENT_DECIDE,
+    &AMENDMENT_EXTEND,
+    &PORTAL_READ,
+    &PORTAL_AMENDMENT,
     &TEMPLATE_READ,
     &TEMPLATE_MANAGE,
     &VERSION_READ,
@@ -190,6 +205,7 @@ pub const ALL: &[&Action] = &[
     &ASK,
     &PROCESS,
     &REEMBED,
+    &DIVIDE,
     &MODEL_CHANGE,
     &SWEEP,
 ];

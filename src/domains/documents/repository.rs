@@ -19,7 +19,7 @@ use super::model::{
 use crate::db::schema::{document_patients, document_signatures, documents};
 use crate::db::sql;
 use crate::error::{Result, Stop, violated_constraint};
-use crate::ids::{DocumentId, FacilityId, PatientId, SignatureId, UserId};
+use crate::ids::{DocumentId, FacilityId, PatientId, SignatureId, UserId, VisitId};
 use crate::pagination::PageRequest;
 
 /// What the actor may know of, beyond what the database's own policies say.
@@ -352,6 +352,28 @@ pub(super) async fn unlink(
         Ok(count) => Ok(count == 1),
         Err(error) => Err(signed_or(error)),
     }
+}
+
+/// Whether a visit is of one of these patients, as far as the actor may open their charts.
+pub(super) async fn visit_is_of(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    visit: VisitId,
+    patients: &[PatientId],
+) -> Result<bool> {
+    #[derive(QueryableByName)]
+    struct Fits {
+        #[diesel(sql_type = Bool)]
+        fits: bool,
+    }
+    let row: Fits = sql("SELECT EXISTS (SELECT FROM patient_visits WHERE facility_id = $1 AND id = $2 \
+         AND patient_id = ANY ($3)) AS fits")
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(visit)
+    .bind::<Array<SqlUuid>, _>(patients)
+    .get_result(&mut db)
+    .await?;
+    Ok(row.fits)
 }
 
 /// Which of these objects a document names, or an export that is still kept.

@@ -15,6 +15,7 @@ const FILE_KEY: ColumnId = ColumnId::new("documents", "file_key");
 const BODY: ColumnId = ColumnId::new("documents", "body");
 const FIELDS: ColumnId = ColumnId::new("documents", "fields");
 const REQUEST: ColumnId = ColumnId::new("amendment_requests", "request");
+const EXTENSION: ColumnId = ColumnId::new("amendment_requests", "extension");
 const DECISION: ColumnId = ColumnId::new("amendment_requests", "decision");
 const VERSION_TITLE: ColumnId = ColumnId::new("document_versions", "title");
 const VERSION_BODY: ColumnId = ColumnId::new("document_versions", "body");
@@ -49,6 +50,7 @@ pub(super) fn open_document(ctx: &RequestContext, keys: &FacilityKeys, row: Docu
         part2: row.part2,
         template_id: row.template_id,
         template_number: row.template_number,
+        visit_id: row.visit_id,
         language: row.language,
         page_count: row.page_count,
         chunk_count: row.chunk_count,
@@ -171,6 +173,16 @@ pub(super) fn request_of(keys: &FacilityKeys, id: AmendmentId, sealed: &[u8]) ->
 /// Encrypts what a patient asks for.
 pub(super) fn seal_request(keys: &FacilityKeys, id: AmendmentId, request: &Phi<String>) -> Result<Vec<u8>> {
     Ok(keys.fields.encrypt_text(REQUEST, id.uuid(), request)?)
+}
+
+/// Why the day to decide a request was put off. Whoever shows it notes the read.
+pub(super) fn extension_of(keys: &FacilityKeys, id: AmendmentId, sealed: &[u8]) -> Result<Phi<String>> {
+    Ok(keys.fields.decrypt_text(EXTENSION, id.uuid(), sealed)?)
+}
+
+/// Encrypts why it is put off.
+pub(super) fn seal_extension(keys: &FacilityKeys, id: AmendmentId, reason: &Phi<String>) -> Result<Vec<u8>> {
+    Ok(keys.fields.encrypt_text(EXTENSION, id.uuid(), reason)?)
 }
 
 /// Why a request was denied. Whoever shows it notes the read.

@@ -38,6 +38,7 @@ fn an_upload() -> UploadDocument {
         document_date: None,
         labels: Vec::new(),
         patient_ids: Vec::new(),
+        visit_id: None,
     }
 }
 
@@ -59,6 +60,7 @@ fn all_faults_of_a_note_are_listed() {
         document_date: Some(day("2026-03-11")),
         labels: Vec::new(),
         patient_ids: Vec::new(),
+        visit_id: None,
     };
     let Err(Stop::Refused(faults)) = validation::note(note, day("2026-03-09"), false) else {
         unreachable!("it has faults")

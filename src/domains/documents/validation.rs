@@ -7,7 +7,7 @@ use chrono::{Datelike as _, NaiveDate, TimeDelta};
 
 use super::model::{CreateNote, DocumentKind, Refusal, UpdateDocument, UpdateNote, UploadDocument};
 use crate::error::{Error, Refused, Stop};
-use crate::ids::PatientId;
+use crate::ids::{PatientId, VisitId};
 use crate::phi::Phi;
 
 const MAX_TITLE: usize = 200;
@@ -152,6 +152,8 @@ pub(super) struct Changes {
     pub text: Option<Phi<String>>,
     pub kind: Option<DocumentKind>,
     pub document_date: Option<NaiveDate>,
+    /// `Some(None)` takes it off.
+    pub visit: Option<Option<VisitId>>,
 }
 
 /// Absent, or a value.
@@ -165,8 +167,8 @@ fn given<T>(value: MaybeUndefined<T>) -> Result<Option<T>, Error> {
 
 /// Reads a change of a document.
 pub(super) fn update(changes: UpdateDocument, today: NaiveDate) -> Result<Changes, Stop<Refusal>> {
-    let UpdateDocument { title, kind, document_date } = changes;
-    note_update(UpdateNote { title, text: MaybeUndefined::Undefined, kind, document_date }, today)
+    let UpdateDocument { title, kind, document_date, visit_id } = changes;
+    note_update(UpdateNote { title, text: MaybeUndefined::Undefined, kind, document_date, visit_id }, today)
 }
 
 /// A note that has passed.
@@ -226,7 +228,12 @@ pub(super) fn note_update(changes: UpdateNote, today: NaiveDate) -> Result<Chang
         faults.date(date, today);
     }
     faults.into_result()?;
-    Ok(Changes { title, text, kind, document_date })
+    let visit = match changes.visit_id {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(visit) => Some(Some(visit)),
+    };
+    Ok(Changes { title, text, kind, document_date, visit })
 }
 
 /// Reads patients to link.

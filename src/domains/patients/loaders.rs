@@ -24,6 +24,20 @@ impl Loader for PatientLoader {
     }
 }
 
+/// Visits by id.
+#[derive(Debug)]
+pub struct VisitLoader;
+
+impl Loader for VisitLoader {
+    type Key = VisitId;
+    type Value = Visit;
+
+    async fn load(ctx: &RequestContext, keys: &[VisitId]) -> Result<HashMap<VisitId, Visit>> {
+        let found = service::visits_by_ids(ctx, keys).await?;
+        Ok(found.into_iter().map(|visit| (visit.id, visit)).collect())
+    }
+}
+
 /// Declares a loader of lists: `Name: Key => Value, service function, key of a row`.
 macro_rules! list_loaders {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, $service:path, $by:ident;)*) => {$(

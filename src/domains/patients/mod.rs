@@ -13,6 +13,7 @@ pub mod loaders;
 mod matching;
 pub mod model;
 pub mod policy;
+pub mod portal;
 mod repository;
 mod sealing;
 pub mod service;

@@ -74,6 +74,20 @@ pub const COVERAGE_UPDATE: Action = Action::roles("patients.coverages.update", C
 /// Ends a coverage.
 pub const COVERAGE_END: Action = Action::roles("patients.coverages.end", COVERAGE_CLERKS);
 
+/// Sees who is linked to a chart as a user of the portal.
+pub const PORTAL_LINKS_READ: Action =
+    Action::roles("patients.portal.links.read", &[Administrator, CaseManager, FrontDesk, PrivacyOfficer]);
+
+/// Lets a user of the portal see a chart.
+pub const PORTAL_LINK: Action = Action::roles("patients.portal.link", &[Administrator, CaseManager, FrontDesk]);
+
+/// Takes that back.
+pub const PORTAL_UNLINK: Action =
+    Action::roles("patients.portal.unlink", &[Administrator, CaseManager, FrontDesk, PrivacyOfficer]);
+
+/// Sees what the portal shows of charts one is linked to.
+pub const PORTAL_READ: Action = Action::roles("patients.portal.read", &[Role::Patient]);
+
 /// Reads visits with their diagnoses, vital signs and medications.
 pub const VISITS_READ: Action = Action::roles("patients.visits.read", CLINICIANS);
 
@@ -133,6 +147,10 @@ pub const ALL: &[&Action] = &[
     &COVERAGE_ADD,
     &COVERAGE_UPDATE,
     &COVERAGE_END,
+    &PORTAL_LINKS_READ,
+    &PORTAL_LINK,
+    &PORTAL_UNLINK,
+    &PORTAL_READ,
     &VISITS_READ,
     &VISIT_RECORD,
     &VISIT_UPDATE,

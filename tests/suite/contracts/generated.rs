@@ -25,6 +25,7 @@ const TABLES: &[(&str, &str)] = &[
     ("alg", "patient_allergies"),
     ("car", "care_relationships"),
     ("bgl", "break_glass_accesses"),
+    ("pus", "patient_users"),
     ("doc", "documents"),
     ("ver", "document_versions"),
     ("tpl", "note_templates"),
@@ -55,6 +56,7 @@ const OWN_ID: &[(&str, &str)] = &[
     ("patientContact", "con"),
     ("patientCoverage", "cov"),
     ("patientVisit", "vis"),
+    ("patientUser", "pus"),
     ("patient", "pat"),
     ("node", "pat"),
     ("session", "ses"),
@@ -103,6 +105,7 @@ const NAMED_ID: &[(&str, &str)] = &[
     ("templateId", "tpl"),
     ("superviseeId", "usr"),
     ("supervisorId", "mak"),
+    ("portalUserId", "mak"),
     ("fromVersionId", "ver"),
     ("toVersionId", "ver"),
     ("authors", "usr"),
@@ -137,6 +140,10 @@ const FILLED: &[(&str, &str)] = &[("DocumentInboxFolder", "NEEDS_REVIEW"), ("Con
 /// How a mutation that makes something is called, in the order they depend on each other.
 const MAKING: &[&str] = &[
     "Register",
+    // Documents may be of a visit.
+    "patientVisitRecord",
+    // Who makes everything sees the patient in the portal too.
+    "patientUserLink",
     "Create",
     "Invite",
     "Add",

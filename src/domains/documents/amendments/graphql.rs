@@ -34,8 +34,10 @@ pub struct AmendmentRequest {
     pub request: String,
     /// When it was recorded.
     pub requested_at: DateTime<Utc>,
-    /// The last day to decide it: 60 days after it was recorded.
+    /// The last day to decide it: 60 days after it was recorded, 30 more where it was put off.
     pub due_on: NaiveDate,
+    /// Why it was put off, which is the patient's to read; null unless it was.
+    pub extension_reason: Option<String>,
     /// Whether it waits for a decision although that day is over.
     pub overdue: bool,
     /// On what ground it was denied; null unless it was.
@@ -97,6 +99,7 @@ impl From<Amendment> for AmendmentRequest {
             requested_at: amendment.requested_at,
             due_on: amendment.due_on,
             overdue: amendment.overdue,
+            extension_reason: amendment.extension.map(Phi::into_revealed),
             denial_ground: amendment.denial_ground,
             reason: amendment.decision.map(Phi::into_revealed),
             decided_at: amendment.decided_at,
@@ -143,6 +146,19 @@ pub struct AmendmentRecordInput {
     pub patient_id: PatientId,
     /// What should be corrected and why, 1 to 10,000 characters.
     pub request: String,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A request whose last day is to be put off.
+#[derive(InputObject)]
+pub struct AmendmentExtendInput {
+    /// Id of the request.
+    pub id: AmendmentId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Why it takes longer, in plain language, for the patient, 1 to 10,000 characters.
+    pub reason: String,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -205,6 +221,18 @@ impl AmendmentsMutation {
         let once = once(ctx, idempotency_key)?;
         let asked = Phi::new(asked);
         told(ctx, service::request_amendment(request(ctx)?, document_id, patient_id, asked, once).await).await
+    }
+
+    /// Puts the last day to decide a request off by 30 days, once, before it is over, with a reason that is the patient's to
+    /// read. Needs `documents.amendment.extend`.
+    async fn amendment_extend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The request, and the reason.")] input: AmendmentExtendInput,
+    ) -> Result<AmendmentRequestPayload> {
+        let AmendmentExtendInput { id, expected_version, reason, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        told(ctx, service::extend_amendment(request(ctx)?, id, expected_version, Phi::new(reason), once).await).await
     }
 
     /// Accepts a request: the correction is an addendum to the note, a draft of the caller's to be finalized and signed in

@@ -46,6 +46,8 @@ pub(super) struct AmendmentRow {
     pub request_ciphertext: Vec<u8>,
     pub recorded_by: Option<UserId>,
     pub due_on: NaiveDate,
+    pub extended_at: Option<DateTime<Utc>>,
+    pub extension_ciphertext: Option<Vec<u8>>,
     pub denial_ground: Option<AmendmentDenialGround>,
     pub decision_ciphertext: Option<Vec<u8>>,
     pub decided_by: Option<UserId>,
@@ -82,6 +84,8 @@ pub struct Amendment {
     pub due_on: NaiveDate,
     /// Whether it waits although it was due before today.
     pub overdue: bool,
+    /// Why the day was put off; `None` unless it was.
+    pub extension: Option<Phi<String>>,
     pub denial_ground: Option<AmendmentDenialGround>,
     /// The written reason; `None` unless it was denied.
     pub decision: Option<Phi<String>>,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::model::{Amendment, AmendmentFilter, AmendmentRow, AmendmentStatus, Decided, Decision};
 use super::repository;
-use crate::access::{Once, RequestContext, Subject};
+use crate::access::{Once, Read, RequestContext, Subject, Tx};
 use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{DocumentKind, NoteState, Refusal};
 use crate::domains::documents::service::{begin_addendum, sight};
@@ -17,6 +17,8 @@ use crate::phi::Phi;
 
 /// Days to act on a request (45 CFR 164.526(b)(2)).
 pub const DUE_DAYS: i64 = 60;
+/// Days by which that may be put off, once.
+pub const EXTENSION_DAYS: i64 = 30;
 
 /// Decrypts a request and notes the read.
 fn open(ctx: &RequestContext, keys: &FacilityKeys, row: AmendmentRow) -> Result<Amendment> {
@@ -31,6 +33,7 @@ fn open(ctx: &RequestContext, keys: &FacilityKeys, row: AmendmentRow) -> Result<
         recorded_by: row.recorded_by,
         due_on: row.due_on,
         overdue: pending && row.due_on < ctx.now().date_naive(),
+        extension: row.extension_ciphertext.map(|sealed| sealing::extension_of(keys, row.id, &sealed)).transpose()?,
         denial_ground: row.denial_ground,
         decision: row.decision_ciphertext.map(|sealed| sealing::decision_of(keys, row.id, &sealed)).transpose()?,
         decided_by: row.decided_by,
@@ -83,7 +86,6 @@ pub async fn request_amendment(
         .once(once)
         .run(|tx| async move {
             let ctx = tx.ctx();
-            let (facility, now) = (ctx.facility(), ctx.now());
             let request = validation::statement(&request, "request")?;
             let row = documents::find_by_id(tx.db()?, sight(ctx, &tx), document).await?.ok_or(Error::NotFound)?;
             if row.kind == DocumentKind::PsychotherapyNote {
@@ -98,27 +100,100 @@ pub async fn request_amendment(
                 let message = "the note is not about this patient";
                 return Err(Stop::refuse(Refusal::PatientNotFound, &["input", "patientId"], message));
             }
-            let id: AmendmentId = new_id();
-            let new = AmendmentRow {
-                facility_id: facility,
-                id,
-                document_id: document,
-                patient_id: patient,
-                status: AmendmentStatus::Pending,
-                request_ciphertext: sealing::seal_request(&*tx.keys().await?, id, &request)?,
-                recorded_by: ctx.user().ok(),
-                due_on: now.date_naive() + TimeDelta::days(DUE_DAYS),
-                denial_ground: None,
-                decision_ciphertext: None,
-                decided_by: None,
-                decided_at: None,
-                addendum_id: None,
-                version: 1,
-                created_at: now,
-                updated_at: now,
-            };
-            repository::insert(tx.db()?, new).await?;
-            tx.audit(Subject::of(id).in_record_of(patient), json!({}));
+            make(&tx, document, patient, &request).await
+        })
+        .await
+}
+
+/// Makes a request about a note that has been looked at.
+pub(in crate::domains::documents) async fn make(
+    tx: &Tx,
+    document: DocumentId,
+    patient: PatientId,
+    request: &Phi<String>,
+) -> Result<AmendmentId, Stop<Refusal>> {
+    let (ctx, id): (_, AmendmentId) = (tx.ctx(), new_id());
+    let now = ctx.now();
+    let new = AmendmentRow {
+        facility_id: ctx.facility(),
+        id,
+        document_id: document,
+        patient_id: patient,
+        status: AmendmentStatus::Pending,
+        request_ciphertext: sealing::seal_request(&*tx.keys().await?, id, request)?,
+        recorded_by: ctx.user().ok(),
+        due_on: now.date_naive() + TimeDelta::days(DUE_DAYS),
+        extended_at: None,
+        extension_ciphertext: None,
+        denial_ground: None,
+        decision_ciphertext: None,
+        decided_by: None,
+        decided_at: None,
+        addendum_id: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    repository::insert(tx.db()?, new).await?;
+    tx.audit(Subject::of(id).in_record_of(patient), json!({}));
+    Ok(id)
+}
+
+/// Requests of a patient, for who may see them otherwise than by the document.
+pub(in crate::domains::documents) async fn of_patient(
+    read: &Read,
+    patient: PatientId,
+    page: PageRequest<AmendmentId>,
+) -> Result<Page<Amendment>> {
+    let ctx = read.ctx();
+    let rows = repository::of_patient(read.db()?, ctx.facility(), patient, page).await?;
+    let keys = read.keys().await?;
+    let Page { rows, has_next } = page.cut(rows);
+    Ok(Page { rows: rows.into_iter().map(|row| open(ctx, &keys, row)).collect::<Result<_>>()?, has_next })
+}
+
+/// One request, for the same.
+pub(in crate::domains::documents) async fn any(read: &Read, id: AmendmentId) -> Result<Amendment> {
+    let ctx = read.ctx();
+    let row = repository::find_any(read.db()?, ctx.facility(), id).await?.ok_or(Error::NotFound)?;
+    open(ctx, &*read.keys().await?, row)
+}
+
+/// Puts the last day to decide a request off by 30 days, once, while that day is not over; the reason is the patient's to
+/// read (45 CFR 164.526(b)(2)(ii)).
+///
+/// # Errors
+/// Refused when the version is stale, it is decided or was put off before, the day is over, or the reason is malformed.
+pub async fn extend_amendment(
+    ctx: &RequestContext,
+    id: AmendmentId,
+    expected_version: i32,
+    reason: Phi<String>,
+    once: Option<Once>,
+) -> Result<AmendmentId, Stop<Refusal>> {
+    ctx.write(&policy::AMENDMENT_EXTEND)
+        .once(once)
+        .run(|tx| async move {
+            let ctx = tx.ctx();
+            let reason = validation::statement(&reason, "reason")?;
+            let row = repository::find(tx.db()?, sight(ctx, &tx), id).await?.ok_or(Error::NotFound)?;
+            if row.status != AmendmentStatus::Pending {
+                return Err(Stop::refuse(Refusal::Decided, &["input", "id"], "the request is decided"));
+            }
+            if row.extended_at.is_some() {
+                return Err(Stop::refuse(Refusal::Extended, &["input", "id"], "the day was put off before"));
+            }
+            if row.due_on < ctx.now().date_naive() {
+                return Err(Stop::refuse(Refusal::Overdue, &["input", "id"], "the day to decide it is over"));
+            }
+            let sealed = sealing::seal_extension(&*tx.keys().await?, id, &reason)?;
+            let due_on = row.due_on + TimeDelta::days(EXTENSION_DAYS);
+            let extended = (due_on, sealed, ctx.now());
+            if !repository::extend(tx.db()?, ctx.facility(), id, expected_version, extended).await? {
+                let message = "the request changed since it was read";
+                return Err(Stop::refuse(Refusal::StaleVersion, &["input", "expectedVersion"], message));
+            }
+            tx.audit(Subject::of(id).in_record_of(row.patient_id), json!({ "dueOn": due_on }));
             Ok(id)
         })
         .await

@@ -73,6 +73,7 @@ pub async fn upload_many(
             document_date: new.document_date,
             labels: new.labels.clone(),
             patient_ids: new.patient_ids.clone(),
+            visit_id: None,
         };
         match upload_in_batch(ctx, one, staged, file).await {
             Ok(_) => {}

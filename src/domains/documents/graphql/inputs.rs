@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 use super::upload::Upload;
 use crate::domains::documents::model::{DocumentKind, DocumentLabel};
-use crate::ids::{DocumentId, PatientId};
+use crate::ids::{DocumentId, PatientId, VisitId};
 
 /// A file to be kept.
 #[derive(InputObject)]
@@ -23,6 +23,8 @@ pub struct DocumentUploadInput {
     /// Patients it is about; may be none yet.
     #[graphql(default)]
     pub patient_ids: Vec<PatientId>,
+    /// The visit it is of, one of these patients'; none when left out.
+    pub visit_id: Option<VisitId>,
     /// Makes retries safe: the same key, input and file give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -43,6 +45,9 @@ pub struct DocumentUpdateInput {
     /// The day it is about; cannot be null.
     #[graphql(default)]
     pub document_date: MaybeUndefined<NaiveDate>,
+    /// The visit it is of, one of a patient it is about; null takes it off.
+    #[graphql(default)]
+    pub visit_id: MaybeUndefined<VisitId>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -111,6 +116,8 @@ pub struct NoteCreateInput {
     pub labels: Option<Vec<DocumentLabel>>,
     /// Patients it is about, 1 to 50.
     pub patient_ids: Vec<PatientId>,
+    /// The visit it is of, one of these patients'; none when left out.
+    pub visit_id: Option<VisitId>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -134,6 +141,9 @@ pub struct NoteUpdateInput {
     /// The day it is about; cannot be null.
     #[graphql(default)]
     pub document_date: MaybeUndefined<NaiveDate>,
+    /// The visit it is of, one of a patient it is about; null takes it off.
+    #[graphql(default)]
+    pub visit_id: MaybeUndefined<VisitId>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }

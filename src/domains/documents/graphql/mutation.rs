@@ -59,7 +59,8 @@ impl DocumentsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The file, and what it is.")] input: DocumentUploadInput,
     ) -> Result<DocumentPayload> {
-        let DocumentUploadInput { file, kind, title, document_date, labels, patient_ids, idempotency_key } = input;
+        let DocumentUploadInput { file, kind, title, document_date, labels, patient_ids, visit_id, idempotency_key } =
+            input;
         let once = once(ctx, idempotency_key)?;
         let file = file.take(ctx)?;
         let new = UploadDocument {
@@ -69,20 +70,21 @@ impl DocumentsMutation {
             document_date,
             labels: labels.unwrap_or_default(),
             patient_ids,
+            visit_id,
         };
         document(ctx, service::upload_document(request(ctx)?, new, file.staged, once).await).await
     }
 
-    /// Changes title, kind or date of a document that is not signed. Needs `documents.update`; of a note, only its
+    /// Changes title, kind, date or visit of a document that is not signed. Needs `documents.update`; of a note, only its
     /// author's.
     async fn document_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: DocumentUpdateInput,
     ) -> Result<DocumentPayload> {
-        let DocumentUpdateInput { id, expected_version, title, kind, document_date, idempotency_key } = input;
+        let DocumentUpdateInput { id, expected_version, title, kind, document_date, visit_id, idempotency_key } = input;
         let once = once(ctx, idempotency_key)?;
-        let changes = UpdateDocument { title: title.map_value(Phi::new), kind, document_date };
+        let changes = UpdateDocument { title: title.map_value(Phi::new), kind, document_date, visit_id };
         document(ctx, service::update_document(request(ctx)?, id, expected_version, changes, once).await).await
     }
 
@@ -137,11 +139,12 @@ impl DocumentsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The note.")] input: NoteCreateInput,
     ) -> Result<NotePayload> {
-        let NoteCreateInput { kind, title, text, document_date, labels, patient_ids, idempotency_key } = input;
+        let NoteCreateInput { kind, title, text, document_date, labels, patient_ids, visit_id, idempotency_key } =
+            input;
         let once = once(ctx, idempotency_key)?;
         let labels = labels.unwrap_or_default();
         let (title, text) = (Phi::new(title), Phi::new(text));
-        let new = CreateNote { kind, title, text, document_date, labels, patient_ids };
+        let new = CreateNote { kind, title, text, document_date, labels, patient_ids, visit_id };
         note(ctx, service::create_note(request(ctx)?, new, once).await).await
     }
 
@@ -151,10 +154,11 @@ impl DocumentsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: NoteUpdateInput,
     ) -> Result<NotePayload> {
-        let NoteUpdateInput { id, expected_version, title, text, kind, document_date, idempotency_key } = input;
+        let NoteUpdateInput { id, expected_version, title, text, kind, document_date, visit_id, idempotency_key } =
+            input;
         let once = once(ctx, idempotency_key)?;
         let (title, text) = (title.map_value(Phi::new), text.map_value(Phi::new));
-        let changes = UpdateNote { title, text, kind, document_date };
+        let changes = UpdateNote { title, text, kind, document_date, visit_id };
         note(ctx, service::update_note(request(ctx)?, id, expected_version, changes, once).await).await
     }
 

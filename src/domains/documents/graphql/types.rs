@@ -18,15 +18,15 @@ use crate::domains::documents::work::loader::WorkLoader;
 use crate::domains::documents::{processing, service};
 use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
-use crate::domains::patients::graphql::Patient;
-use crate::domains::patients::loaders::PatientLoader;
+use crate::domains::patients::graphql::{Patient, PatientVisit};
+use crate::domains::patients::loaders::{PatientLoader, VisitLoader};
 use crate::error::Result;
 use crate::extraction::ExtractionError;
 use crate::graphql::connection::connection;
 use crate::graphql::loaders::{LoadError, load_many, load_one, or_null};
 use crate::graphql::payload::user_error;
 use crate::graphql::request::request;
-use crate::ids::{DocumentId, NoteTemplateId, PatientId, SignatureId, TypedId as _, UserId};
+use crate::ids::{DocumentId, NoteTemplateId, PatientId, SignatureId, TypedId as _, UserId, VisitId};
 use crate::pagination::PageRequest;
 use crate::phi::Phi;
 
@@ -90,6 +90,8 @@ pub struct Document {
     pub addendum_to_id: Option<DocumentId>,
     #[graphql(skip)]
     pub template_version: Option<(NoteTemplateId, i32)>,
+    #[graphql(skip)]
+    pub visit_id: Option<VisitId>,
 }
 
 #[ComplexObject]
@@ -103,6 +105,11 @@ impl Document {
     async fn patients(&self, ctx: &Context<'_>) -> Result<Vec<Patient>, LoadError> {
         let found = load_many::<PatientLoader>(ctx, self.patient_ids.clone()).await?;
         Ok(found.into_iter().map(Patient::from).collect())
+    }
+
+    /// The visit it is of; null when it is of none, or the visit cannot be shown. Needs `visits.read`.
+    async fn visit(&self, ctx: &Context<'_>) -> Option<PatientVisit> {
+        or_null(ctx, load_one::<VisitLoader>(ctx, self.visit_id?).await)?.map(Into::into)
     }
 
     /// The text of a note; null for uploads. Needs `documents.read`.
@@ -306,6 +313,7 @@ impl From<model::Document> for Document {
             patient_ids: document.patient_ids,
             addendum_to_id: document.addendum_to,
             template_version: document.template_id.zip(document.template_number),
+            visit_id: document.visit_id,
         }
     }
 }

@@ -11,7 +11,8 @@ use serde_json::json;
 use super::passages::{self, Prepared, Spelled};
 use super::repository::Told;
 use super::{
-    INFECTED, PROCESSING_FAILED, PROCESSING_INTERRUPTED, fault, language, models, reading, repository, unembedded,
+    INFECTED, PROCESSING_FAILED, PROCESSING_INTERRUPTED, cells, fault, language, models, reading, repository,
+    unembedded,
 };
 use crate::access::{RequestContext, Subject};
 use crate::antivirus::Verdict;
@@ -276,6 +277,7 @@ async fn store(ctx: &RequestContext, stored: Stored) -> Result<(), Failure> {
             if let Some(found) = found {
                 proposals::store(&tx, id, found).await?;
             }
+            cells::divide_if_due(&tx, model).await?;
             // The model being prepared lacks these passages from now on.
             for next in held.iter().filter(|held| held.id != model) {
                 models::reembed_later(&tx, next.id).await?;

@@ -8,6 +8,7 @@
 //!
 //! Knows nothing of permissions of people: jobs act as the system, in the facility they were queued in.
 
+mod cells;
 mod document;
 mod language;
 pub mod models;
@@ -19,6 +20,8 @@ mod repository;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+pub use cells::divide_now;
+pub(super) use cells::look_after;
 pub(super) use document::quarantine;
 pub(super) use passages::open_text;
 
@@ -59,11 +62,15 @@ pub const REEMBED: &str = "documents.reembed";
 /// Removes the vectors of a retired model from a facility. Payload: `{"modelId": …}`.
 pub const DROP_VECTORS: &str = "documents.drop_vectors";
 
+/// Makes the cells of a large facility. Payload: `{"modelId": …}`.
+pub const DIVIDE: &str = "documents.divide";
+
 /// Adds the jobs of this part of the domain.
 pub fn register_handlers(handlers: &mut Handlers) {
     handlers.insert(service::EXTRACT_JOB, Arc::new(document::FromFile));
     handlers.insert(service::INDEX_NOTE_JOB, Arc::new(document::FromNote));
     handlers.insert(REEMBED, Arc::new(reembed::Reembed));
+    handlers.insert(DIVIDE, Arc::new(cells::Divide));
     handlers.insert(DROP_VECTORS, Arc::new(reembed::DropVectors));
 }
 

@@ -26,6 +26,9 @@ use crate::jobs::{NewJob, enqueue};
 /// Attempts of a job that waits for a process with the right model: about six weeks of hourly tries.
 const PATIENT_ATTEMPTS: i32 = 1000;
 
+/// The widest vectors that the covering index holds; wider rows do not fit an index page.
+pub const MAX_COVERED_DIMENSIONS: i16 = 1024;
+
 /// A model as registered.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct Model {
@@ -39,6 +42,14 @@ pub struct Model {
     pub state: String,
 }
 
+impl Model {
+    /// Whether its vectors are too long for the covering index.
+    #[must_use]
+    pub const fn is_wide(&self) -> bool {
+        self.dimensions > MAX_COVERED_DIMENSIONS
+    }
+}
+
 #[derive(QueryableByName)]
 struct FacilityRow {
     #[diesel(sql_type = SqlUuid)]
@@ -49,12 +60,16 @@ struct FacilityRow {
 ///
 /// # Errors
 /// [`Error::Internal`] when none was ever registered.
-pub async fn serving(mut db: &AsyncPgConnection) -> Result<Model> {
-    sql("SELECT id, name, dimensions, state FROM embedding_models WHERE state = 'serving'")
+pub async fn serving(db: &AsyncPgConnection) -> Result<Model> {
+    known(db).await?.ok_or_else(|| Error::internal("no embedding model is registered"))
+}
+
+/// The model that answers queries; `None` before one was ever registered.
+pub(super) async fn known(mut db: &AsyncPgConnection) -> Result<Option<Model>> {
+    Ok(sql("SELECT id, name, dimensions, state FROM embedding_models WHERE state = 'serving'")
         .get_result(&mut db)
         .await
-        .optional()?
-        .ok_or_else(|| Error::internal("no embedding model is registered"))
+        .optional()?)
 }
 
 /// One model; `None` when there is none of the number.

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{fault, models, passages, repository, unembedded};
+use super::{cells, fault, models, passages, repository, unembedded};
 use crate::access::{RequestContext, Subject};
 use crate::domains::documents::policy;
 use crate::error::Result;
@@ -30,7 +30,8 @@ struct Payload {
     model_id: i16,
 }
 
-fn payload(job: &Job) -> Result<i16, Failure> {
+/// The model a job is about.
+pub(super) fn payload(job: &Job) -> Result<i16, Failure> {
     let payload: Result<Payload, _> = serde_json::from_value(job.payload.clone());
     payload.map(|payload| payload.model_id).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
 }
@@ -99,6 +100,7 @@ async fn store(ctx: &RequestContext, model: i16, vectors: Vec<(ChunkId, Vec<f32>
         .run::<(), Infallible, _, _>(|tx| async move {
             let count = vectors.len();
             repository::insert_vectors(tx.db()?, tx.ctx().facility(), model, vectors).await?;
+            cells::divide_if_due(&tx, model).await?;
             tx.audit(Subject::default(), json!({ "model": model, "passages": count }));
             Ok(())
         })
@@ -116,6 +118,9 @@ async fn drop_vectors(ctx: RequestContext, job: &Job) -> Result<(), Failure> {
                 // A model that was called back from retirement keeps what it has.
                 let in_use = models::hold(db).await?.iter().any(|held| held.id == id);
                 let dropped = if in_use { 0 } else { repository::drop_vectors(db, tx.ctx().facility(), id).await? };
+                if !in_use && dropped == 0 {
+                    cells::forget(db, tx.ctx().facility(), id).await?;
+                }
                 tx.audit(Subject::default(), json!({ "model": id, "dropped": dropped }));
                 Ok(dropped)
             })

@@ -6,6 +6,7 @@ use diesel::prelude::{ExpressionMethods as _, OptionalExtension as _, QueryDsl a
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
+use super::cells;
 use super::passages::{Prepared, Spelled};
 use crate::db::schema::documents;
 use crate::db::sql;
@@ -319,17 +320,21 @@ pub(super) async fn insert_vectors(
     vectors: Vec<(ChunkId, Vec<f32>)>,
 ) -> Result<()> {
     let (ids, vectors): (Vec<_>, Vec<_>) = vectors.into_iter().map(|(id, vector)| (id, HalfVec(vector))).unzip();
-    for (ids, vectors) in ids.chunks(PASSAGES_AT_ONCE).zip(vectors.chunks(PASSAGES_AT_ONCE)) {
+    let cells = cells::assign(db, facility, model, &vectors).await?;
+    let batches =
+        ids.chunks(PASSAGES_AT_ONCE).zip(vectors.chunks(PASSAGES_AT_ONCE)).zip(cells.chunks(PASSAGES_AT_ONCE));
+    for ((ids, vectors), cells) in batches {
         // Joined in one statement that holds the passages: a document may be processed anew meanwhile.
-        sql("INSERT INTO chunk_embeddings (facility_id, model_id, chunk_id, document_id, embedding) \
-             SELECT $1, $2, c.id, c.document_id, v.embedding \
-             FROM unnest($3::uuid[], $4::halfvec[]) AS v (id, embedding) \
+        sql("INSERT INTO chunk_embeddings (facility_id, model_id, chunk_id, document_id, embedding, cell) \
+             SELECT $1, $2, c.id, c.document_id, v.embedding, v.cell \
+             FROM unnest($3::uuid[], $4::halfvec[], $5::int[]) AS v (id, embedding, cell) \
              JOIN document_chunks c ON c.facility_id = $1 AND c.id = v.id FOR KEY SHARE OF c \
              ON CONFLICT DO NOTHING")
         .bind::<SqlUuid, _>(facility)
         .bind::<SmallInt, _>(model)
         .bind::<Array<SqlUuid>, _>(ids.to_vec())
         .bind::<Array<Halfvec>, _>(vectors.to_vec())
+        .bind::<Array<Integer>, _>(cells)
         .execute(&mut db)
         .await?;
     }

@@ -3,18 +3,18 @@
 use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 use chrono::NaiveDate;
 
-use super::model::{DocumentSearchMode, Filter, Found, Hit, Mark, Search};
+use super::model::{DocumentSearchMode, Filter, Found, Hit, Mark, Place, Search};
 use super::passage::passage;
 use super::service;
 use crate::access::RequestContext;
 use crate::domains::documents::graphql::Document;
 use crate::domains::documents::loaders::DocumentLoader;
-use crate::domains::documents::model::DocumentKind;
+use crate::domains::documents::model::{DocumentKind, DocumentLabel, REDISCLOSURE_NOTICE};
 use crate::error::{Error, Result};
 use crate::graphql::connection::PageInfo;
 use crate::graphql::loaders::{LoadError, load_one};
 use crate::graphql::request::request;
-use crate::ids::{ChunkId, DocumentId, PatientId, TypedId as _, UserId};
+use crate::ids::{ChunkId, DocumentId, PatientId, TypedId as _, UserId, VisitId};
 use crate::pagination::PageRequest;
 use crate::phi::Phi;
 
@@ -126,9 +126,33 @@ pub struct DocumentPassage {
     pub start_char: i32,
     /// The character after its last.
     pub end_char: i32,
+    /// Where it stands on its page; null for text that was not read from a picture.
+    pub place: Option<DocumentPassagePlace>,
+    /// What must go with the text wherever it goes; null unless its document is labelled `PART_2`.
+    pub redisclosure_notice: Option<&'static str>,
     /// Words of the passage that the query has too, in any grammatical form, by another clinical name, or mistyped; none
     /// where nothing was searched for.
     pub highlights: Vec<DocumentHighlight>,
+}
+
+/// A box on a page, in ten-thousandths of its width and height, counted from the upper left corner.
+#[derive(Debug, SimpleObject)]
+pub struct DocumentPassagePlace {
+    /// Left edge.
+    pub left: i32,
+    /// Upper edge.
+    pub top: i32,
+    /// Right edge.
+    pub right: i32,
+    /// Lower edge.
+    pub bottom: i32,
+}
+
+impl From<Place> for DocumentPassagePlace {
+    fn from(place: Place) -> Self {
+        let Place { left, top, right, bottom } = place;
+        Self { left: left.into(), top: top.into(), right: right.into(), bottom: bottom.into() }
+    }
 }
 
 /// A word to be marked.
@@ -171,6 +195,8 @@ impl From<Hit> for DocumentPassage {
             position: hit.position,
             start_char: hit.start_char,
             end_char: hit.end_char,
+            place: hit.place.map(Into::into),
+            redisclosure_notice: hit.part2.then_some(REDISCLOSURE_NOTICE),
             highlights: hit.highlights.into_iter().map(Into::into).collect(),
         }
     }
@@ -207,6 +233,10 @@ pub struct DocumentSearchFilterInput {
     /// Only documents in these languages, as BCP 47 subtags (`en`, `es`); in all when empty, also where the language is
     /// not known.
     pub languages: Option<Vec<String>>,
+    /// Only documents marked with each of these; labelled and not when empty.
+    pub labels: Option<Vec<DocumentLabel>>,
+    /// Only documents of this visit.
+    pub visit_id: Option<VisitId>,
     /// Only within this document.
     pub document_id: Option<DocumentId>,
 }
@@ -220,6 +250,8 @@ impl From<DocumentSearchFilterInput> for Filter {
             to: input.to,
             authors: input.authors.unwrap_or_default(),
             languages: input.languages.unwrap_or_default(),
+            labels: input.labels.unwrap_or_default(),
+            visit: input.visit_id,
             document: input.document_id,
         }
     }

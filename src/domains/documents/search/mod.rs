@@ -19,6 +19,7 @@ mod repository;
 mod rerank;
 pub mod saved;
 pub mod service;
+mod statements;
 mod synonyms;
 
 use async_graphql::MergedObject;
@@ -28,4 +29,4 @@ use async_graphql::MergedObject;
 pub struct SearchQuery(graphql::DocumentSearchQuery, saved::SavedSearchQuery, ask::DocumentAskQuery);
 
 #[doc(hidden)]
-pub use repository::{CORRECTIONS, LEXICAL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_NARROW};
+pub use statements::{CORRECTIONS, LEXICAL, LEXICAL_ALL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_ALL, SEMANTIC_NARROW};

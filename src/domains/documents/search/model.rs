@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::domains::documents::model::DocumentKind;
-use crate::ids::{ChunkId, DocumentId, PatientId, UserId};
+use crate::domains::documents::model::{DocumentKind, DocumentLabel};
+use crate::ids::{ChunkId, DocumentId, PatientId, UserId, VisitId};
 use crate::pagination::Page;
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
@@ -39,8 +39,22 @@ pub struct Filter {
     pub authors: Vec<UserId>,
     /// As BCP 47 language subtags; empty for all, also where the language is not known.
     pub languages: Vec<String>,
+    /// All of these; empty for labelled and not.
+    pub labels: Vec<DocumentLabel>,
+    /// Of this visit.
+    pub visit: Option<VisitId>,
     /// Within this one alone.
     pub document: Option<DocumentId>,
+}
+
+impl Filter {
+    /// Whether it leaves every document.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { patient, kinds, from, to, authors, languages, labels, visit, document } = self;
+        let lists = kinds.is_empty() && authors.is_empty() && languages.is_empty() && labels.is_empty();
+        lists && patient.is_none() && from.is_none() && to.is_none() && visit.is_none() && document.is_none()
+    }
 }
 
 /// A search.
@@ -74,6 +88,15 @@ pub struct Mark {
     pub negated: bool,
 }
 
+/// A box on a page, in ten-thousandths of its width and height, from the upper left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub left: i16,
+    pub top: i16,
+    pub right: i16,
+    pub bottom: i16,
+}
+
 /// A passage found.
 #[derive(Debug, Clone)]
 pub struct Hit {
@@ -92,6 +115,8 @@ pub struct Hit {
     pub position: i32,
     pub start_char: i32,
     pub end_char: i32,
+    /// Where it stands on its page; `None` for text that was not read from a picture.
+    pub place: Option<Place>,
     /// Words of the passage that the query has too.
     pub highlights: Vec<Mark>,
     /// Whether its document is labelled 42 CFR Part 2: such a passage is sent to no other party.

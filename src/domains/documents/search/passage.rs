@@ -35,6 +35,7 @@ pub async fn passage(ctx: &RequestContext, id: ChunkId) -> Result<Hit> {
         position: row.position,
         start_char: row.start_char,
         end_char: row.end_char,
+        place: row.place(),
         part2: row.part2,
     })
 }

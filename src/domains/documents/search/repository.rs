@@ -1,11 +1,4 @@
-//! SQL of search.
-//!
-//! The rankings are statements of one shape: the index of the facility is read as a whole, alone in its subquery
-//! (`OFFSET 0` keeps the planner from driving it by documents one by one, which is slow for all but a few), then held
-//! against the documents that may be and shall be found, then ordered and cut. `IS TRUE` keeps that a look-up in a
-//! hash table made once: behind row-level security the planner expects a row or two and would look up each passage's
-//! document by itself. Equality on uuid, smallint and
-//! bigint is leak-proof, so all of these are index conditions under row-level security; a plan test holds it.
+//! SQL of search; the rankings themselves stand in `statements`.
 
 use chrono::NaiveDate;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Date, Double, Integer, Nullable, SmallInt, Text, Uuid as SqlUuid};
@@ -14,137 +7,17 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use super::asked::{Correction, Lexed, Terms};
 use super::fusion::Candidate;
-use super::model::{Facets, Filter};
+use super::model::{Facets, Filter, Place};
+use super::statements;
 use crate::db::{Sql, sql};
-use crate::domains::documents::model::DocumentKind;
+use crate::domains::documents::model::{DocumentKind, DocumentLabel};
+use crate::domains::documents::processing::models::MAX_COVERED_DIMENSIONS;
 use crate::embedding::halfvec::{HalfVec, Halfvec};
 use crate::error::Result;
 use crate::ids::{ChunkId, DocumentId, FacilityId, PatientId};
 
 /// Candidates of each ranking: fused, at most twice as many can be paged through.
 const CANDIDATES: i64 = 100;
-
-/// The widest vectors that the covering index holds; wider rows do not fit an index page.
-const MAX_COVERED_DIMENSIONS: i16 = 1024;
-
-/// Documents that shall be found. `$1` facility, `$3` kinds, `$4` and `$5` days, `$6` authors, `$7` patient, `$8`
-/// languages, `$9` the one document, `$10` the one left out.
-macro_rules! wanted {
-    ($which:literal) => {
-        concat!(
-            "(SELECT d.id FROM documents d WHERE d.facility_id = $1 AND ",
-            $which,
-            " AND d.kind = ANY ($3::text[]) \
-               AND ($4::date IS NULL OR d.document_date >= $4::date) AND ($5::date IS NULL OR d.document_date <= $5::date) \
-               AND (cardinality($6::uuid[]) = 0 OR d.author_id = ANY ($6::uuid[])) \
-               AND (cardinality($8::text[]) = 0 OR d.language = ANY ($8::text[])) \
-               AND ($10::uuid IS NULL OR d.id <> $10::uuid))"
-        )
-    };
-}
-
-/// No patient and no document is named.
-macro_rules! wanted_anywhere {
-    () => {
-        wanted!("$7::uuid IS NULL AND $9::uuid IS NULL")
-    };
-}
-
-/// A patient or a document is named, or both: the documents are looked up by their ids.
-macro_rules! wanted_here {
-    () => {
-        wanted!(
-            "d.id = ANY (CASE WHEN $7::uuid IS NULL THEN ARRAY[$9::uuid] ELSE ARRAY(SELECT p.document_id \
-               FROM document_patients p WHERE p.facility_id = $1 AND p.patient_id = $7::uuid) END) \
-             AND ($9::uuid IS NULL OR d.id = $9::uuid)"
-        )
-    };
-}
-
-macro_rules! semantic {
-    ($rows:expr, $wanted:expr) => {
-        concat!(
-            "SELECT e.chunk_id, e.document_id, 1 - (e.embedding <=> (SELECT $11::halfvec)) AS score FROM ",
-            $rows,
-            $wanted,
-            " ORDER BY score DESC, e.chunk_id LIMIT $12"
-        )
-    };
-}
-
-/// The index of the facility read as a whole, held against the wanted documents.
-macro_rules! broad {
-    ($covered:literal) => {
-        semantic!(
-            concat!(
-                "(SELECT chunk_id, document_id, embedding FROM chunk_embeddings WHERE facility_id = $1 AND model_id = $2 ",
-                $covered,
-                " OFFSET 0) e"
-            ),
-            concat!(" WHERE (e.document_id IN ", wanted_anywhere!(), ") IS TRUE")
-        )
-    };
-}
-
-/// Nearest passages by cosine distance, exact within the facility.
-pub const SEMANTIC: &str = broad!("AND vector_dims(embedding) <= 1024");
-const SEMANTIC_WIDE: &str = broad!("");
-
-/// The same where few documents are wanted, those of a patient or one alone: their passages are looked up, and no
-/// other row of the facility is read.
-pub const SEMANTIC_NARROW: &str = semantic!(
-    "chunk_embeddings e",
-    concat!(" WHERE e.facility_id = $1 AND e.document_id = ANY (ARRAY", wanted_here!(), ") AND e.model_id = $2")
-);
-
-macro_rules! lexical {
-    ($wanted:expr) => {
-        concat!(
-            "WITH asked AS MATERIALIZED (SELECT * FROM unnest($2::bigint[], $11::float8[], $12::bool[], $13::int[]) \
-                 AS a (term, weight, own, meaning)), \
-             hits AS MATERIALIZED ( \
-                 SELECT term, chunk_id, document_id, frequency, term_count FROM chunk_terms \
-                 WHERE facility_id = $1 AND term = ANY ($2::bigint[])), \
-             spread AS (SELECT term, count(*)::float8 AS passages FROM hits GROUP BY term), \
-             sizes AS MATERIALIZED (SELECT coalesce(max(greatest(chunks, 1)), 1)::float8 AS passages, \
-                 coalesce(max(greatest(terms::float8 / greatest(chunks, 1), 1)), 1) AS length \
-                 FROM search_statistics WHERE facility_id = $1), \
-             rare AS MATERIALIZED (SELECT a.*, sizes.length, ln(1 + (greatest(sizes.passages, coalesce(s.passages, 0)) \
-                     - coalesce(s.passages, 0) + 0.5) / (coalesce(s.passages, 0) + 0.5)) AS idf \
-                 FROM asked a CROSS JOIN sizes LEFT JOIN spread s USING (term)), \
-             valued AS MATERIALIZED (SELECT r.term, r.own, r.length, 2.2 * r.weight * CASE WHEN r.own THEN r.idf ELSE least(r.idf, \
-                     (SELECT avg(o.idf) FROM rare o WHERE o.own AND o.meaning = r.meaning)) END AS value FROM rare r) \
-             SELECT h.chunk_id, h.document_id, least(1, sum(v.value * h.frequency \
-                     / (h.frequency + 1.2 * (0.25 + 0.75 * h.term_count / v.length))) \
-                 / (SELECT greatest(sum(value) FILTER (WHERE own), 1e-9) FROM valued)) AS score \
-             FROM hits h JOIN valued v USING (term) \
-             WHERE (h.document_id IN ",
-            $wanted,
-            ") IS TRUE GROUP BY h.chunk_id, h.document_id ORDER BY score DESC, h.chunk_id LIMIT $14"
-        )
-    };
-}
-
-/// Best passages by BM25 (Robertson and Zaragoza, 2009) with k1 = 1.2 and b = 0.75, the idf of Lucene, which is
-/// never negative. Document frequencies count what the actor may see. `$11` weighs the terms, `$12` says which are the
-/// query's own: the score is the share of what a passage could reach that has all of these. `$13` says which terms stand
-/// for the same: a synonym is not worth more than the word itself for being rarer.
-pub const LEXICAL: &str = lexical!(wanted_anywhere!());
-/// The same where a patient or a document is named.
-pub const LEXICAL_NARROW: &str = lexical!(wanted_here!());
-
-/// Lexemes of words one slip away from a word that nothing has. `$2` the lexemes in question, `$3` and `$4` what such a
-/// word is spelled like, by place in `$2`. How many passages have one is counted as far as it tells likely from unlikely.
-pub const CORRECTIONS: &str = "WITH unknown AS MATERIALIZED ( \
-         SELECT u.place FROM unnest($2::bigint[]) WITH ORDINALITY AS u (term, place) WHERE NOT EXISTS ( \
-             SELECT FROM chunk_terms t WHERE t.facility_id = $1 AND t.term = u.term)), \
-     near AS MATERIALIZED ( \
-         SELECT DISTINCT q.place, s.term FROM unnest($3::bigint[], $4::bigint[]) AS q (place, variant) \
-         JOIN lexeme_spellings s ON s.facility_id = $1 AND s.variant = q.variant \
-         WHERE q.place IN (SELECT place FROM unknown)) \
-     SELECT n.place, n.term, c.passages FROM near n, LATERAL (SELECT count(*) AS passages FROM ( \
-         SELECT FROM chunk_terms t WHERE t.facility_id = $1 AND t.term = n.term LIMIT 1000) l) c \
-     WHERE c.passages > 0 ORDER BY n.place, c.passages DESC, n.term LIMIT 100";
 
 /// What a document must be to be found.
 #[derive(Debug)]
@@ -155,10 +28,12 @@ pub(super) struct Wanted<'a> {
     pub filter: &'a Filter,
     /// Left out: what is like a passage is not looked for in its own document.
     pub except: Option<DocumentId>,
+    /// Whether that is everything the actor may see: nothing is filtered, and every chart and kind of a record is open.
+    pub everything: bool,
 }
 
 impl<'a> Wanted<'a> {
-    /// `$3` to `$10`.
+    /// `$3` to `$12`.
     fn bind(&self, statement: Sql<'a>) -> Sql<'a> {
         statement
             .bind::<Array<Text>, _>(self.kinds)
@@ -169,11 +44,13 @@ impl<'a> Wanted<'a> {
             .bind::<Array<Text>, _>(self.filter.languages.as_slice())
             .bind::<Nullable<SqlUuid>, _>(self.filter.document)
             .bind::<Nullable<SqlUuid>, _>(self.except)
+            .bind::<Bool, _>(self.filter.labels.contains(&DocumentLabel::Part2))
+            .bind::<Nullable<SqlUuid>, _>(self.filter.visit)
     }
 
-    /// Whether it names a patient or a document, and so few passages.
+    /// Whether it names a patient, a visit or a document, and so few passages.
     fn is_narrow(&self) -> bool {
-        self.filter.patient.is_some() || self.filter.document.is_some()
+        self.filter.patient.is_some() || self.filter.visit.is_some() || self.filter.document.is_some()
     }
 }
 
@@ -260,6 +137,17 @@ pub(super) struct PassageRow {
     /// Whether its document is labelled 42 CFR Part 2.
     #[diesel(sql_type = Bool)]
     pub part2: bool,
+    /// Left, upper, right and lower edge; empty for text that was not read from a picture.
+    #[diesel(sql_type = Array<SmallInt>)]
+    pub edges: Vec<i16>,
+}
+
+impl PassageRow {
+    /// Where it stands on its page.
+    pub(super) fn place(&self) -> Option<Place> {
+        let [left, top, right, bottom] = *self.edges.as_slice() else { return None };
+        Some(Place { left, top, right, bottom })
+    }
 }
 
 /// The lexemes of texts by PostgreSQL's own parser and dictionaries; the texts pass through and stay nowhere.
@@ -295,7 +183,7 @@ pub(super) async fn corrections(
     // PostgreSQL counts from 1.
     let places: Vec<i64> = spelled.iter().map(|(place, _)| i64::try_from(place + 1).unwrap_or(i64::MAX)).collect();
     let variants: Vec<i64> = spelled.iter().map(|(_, variant)| *variant).collect();
-    let rows: Vec<CorrectionRow> = sql(CORRECTIONS)
+    let rows: Vec<CorrectionRow> = sql(statements::CORRECTIONS)
         .bind::<SqlUuid, _>(facility)
         .bind::<Array<BigInt>, _>(unsure)
         .bind::<Array<BigInt>, _>(places)
@@ -316,12 +204,12 @@ pub(super) async fn nearest(
     vector: Vec<f32>,
 ) -> Result<Vec<Candidate>> {
     let covered = i16::try_from(vector.len()).is_ok_and(|dimensions| dimensions <= MAX_COVERED_DIMENSIONS);
-    let statement = if wanted.is_narrow() {
-        SEMANTIC_NARROW
-    } else if covered {
-        SEMANTIC
-    } else {
-        SEMANTIC_WIDE
+    let statement = match (wanted.everything, covered) {
+        _ if wanted.is_narrow() => statements::SEMANTIC_NARROW,
+        (true, true) => statements::SEMANTIC_ALL,
+        (true, false) => statements::SEMANTIC_ALL_WIDE,
+        (false, true) => statements::SEMANTIC,
+        (false, false) => statements::SEMANTIC_WIDE,
     };
     let statement = sql(statement).bind::<SqlUuid, _>(wanted.facility).bind::<SmallInt, _>(model);
     let rows: Vec<FoundRow> =
@@ -334,7 +222,11 @@ pub(super) async fn best_by_words(
     wanted: &Wanted<'_>,
     terms: Terms,
 ) -> Result<Vec<Candidate>> {
-    let statement = if wanted.is_narrow() { LEXICAL_NARROW } else { LEXICAL };
+    let statement = match wanted.everything {
+        _ if wanted.is_narrow() => statements::LEXICAL_NARROW,
+        true => statements::LEXICAL_ALL,
+        false => statements::LEXICAL,
+    };
     let statement = sql(statement).bind::<SqlUuid, _>(wanted.facility).bind::<Array<BigInt>, _>(terms.terms);
     let rows: Vec<FoundRow> = wanted
         .bind(statement)
@@ -402,7 +294,8 @@ pub(super) async fn passages(
     Ok(sql("SELECT c.id, c.document_id, c.position, c.page, c.start_char, c.end_char, c.text_ciphertext, \
          ARRAY(SELECT p.patient_id FROM document_patients p \
              WHERE p.facility_id = $1 AND p.document_id = c.document_id ORDER BY p.patient_id) AS patient_ids, \
-         coalesce((SELECT d.part2 FROM documents d WHERE d.facility_id = $1 AND d.id = c.document_id), true) AS part2 \
+         coalesce((SELECT d.part2 FROM documents d WHERE d.facility_id = $1 AND d.id = c.document_id), true) AS part2, \
+         CASE WHEN c.box_left IS NULL THEN '{}' ELSE ARRAY[c.box_left, c.box_top, c.box_right, c.box_bottom] END AS edges \
          FROM document_chunks c WHERE c.facility_id = $1 AND c.id = ANY ($2::uuid[])")
     .bind::<SqlUuid, _>(facility)
     .bind::<Array<SqlUuid>, _>(ids)

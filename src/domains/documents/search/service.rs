@@ -9,6 +9,7 @@ use super::fusion::{Candidate, Fused, Weights, fuse};
 use super::model::{DocumentSearchMode, Facets, Filter, Found, Hit, Search};
 use super::{highlight, negation, repository, rerank};
 use crate::access::{Read, RequestContext, Subject};
+use crate::db::PatientScope;
 use crate::domains::documents::model::DocumentKind;
 use crate::domains::documents::policy;
 use crate::domains::documents::processing;
@@ -31,17 +32,24 @@ pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<Chu
     let read = ctx.read(&policy::SEARCH).await?;
     let query = normalised(&search.query)?;
     let kinds = kinds(&read, &search.filter);
-    let wanted = repository::Wanted { facility: ctx.facility(), kinds: &kinds, filter: &search.filter, except: None };
+    let everything = sees_everything(&read, &kinds) && search.filter.is_empty();
+    let filter = &search.filter;
+    let wanted = repository::Wanted { facility: ctx.facility(), kinds: &kinds, filter, except: None, everything };
     // Stems are wanted in every mode, for highlights.
     let mut asked = Asked::new(query.reveal_str());
-    let (lexed, typed) = futures::try_join!(
+    let meant = async {
+        let wanted = search.mode != DocumentSearchMode::Lexical && !kinds.is_empty();
+        if wanted { Ok(Some(meaning(&read, &query).await?)) } else { Ok(None) }
+    };
+    let (lexed, typed, meant) = futures::try_join!(
         repository::lexemes(read.db()?, asked.texts(query.reveal_str())),
-        repository::words(read.db()?, query.reveal_str())
+        repository::words(read.db()?, query.reveal_str()),
+        meant
     )?;
     asked.lexed(lexed);
     asked.typed(typed);
     let ranked =
-        if kinds.is_empty() { Ranked::default() } else { rank(&read, search.mode, &query, &asked, &wanted).await? };
+        if kinds.is_empty() { Ranked::default() } else { rank(&read, search.mode, meant, &asked, &wanted).await? };
     let mut fused = ranked.fused;
     let reranked = match search.mode {
         DocumentSearchMode::Reranked => rerank::rerank(&read, &query, &mut fused).await?,
@@ -67,7 +75,8 @@ pub async fn similar(ctx: &RequestContext, passage: ChunkId, filter: &Filter, fi
     let found = repository::vector_of(db, ctx.facility(), model.id, passage, &readable).await?;
     let (document, vector) = found.ok_or(Error::NotFound)?;
     let kinds = kinds(&read, filter);
-    let wanted = repository::Wanted { facility: ctx.facility(), kinds: &kinds, filter, except: Some(document) };
+    let (facility, except) = (ctx.facility(), Some(document));
+    let wanted = repository::Wanted { facility, kinds: &kinds, filter, except, everything: false };
     let near = if kinds.is_empty() { Vec::new() } else { repository::nearest(db, &wanted, model.id, vector).await? };
     let mut ranked = fuse(Weights::of(DocumentSearchMode::Semantic, 0), &near, &[]);
     ranked.truncate(usize::try_from(first).unwrap_or(usize::MAX));
@@ -92,6 +101,11 @@ fn kinds(read: &Read, filter: &Filter) -> Vec<&'static str> {
     asked.map(|kind| kind.as_str()).collect()
 }
 
+/// Whether what the database lets the actor see of passages is all they may find: no chart is shut, no kind left out.
+fn sees_everything(read: &Read, kinds: &[&'static str]) -> bool {
+    read.patient_scope() == PatientScope::All && policy::OF_RECORD.iter().all(|kind| kinds.contains(&kind.as_str()))
+}
+
 /// A query as it is searched for.
 fn normalised(query: &Phi<String>) -> Result<Phi<String>> {
     let query = query.trimmed();
@@ -113,16 +127,17 @@ struct Ranked {
 async fn rank(
     read: &Read,
     mode: DocumentSearchMode,
-    query: &Phi<String>,
+    meant: Option<Meaning>,
     asked: &Asked,
     wanted: &repository::Wanted<'_>,
 ) -> Result<Ranked> {
-    let (by_meaning, by_words) = match mode {
-        DocumentSearchMode::Hybrid | DocumentSearchMode::Reranked => (true, true),
-        DocumentSearchMode::Semantic => (true, false),
-        DocumentSearchMode::Lexical => (false, true),
+    let by_words = mode != DocumentSearchMode::Semantic;
+    let semantic = async {
+        match meant {
+            Some(Meaning { model, vector }) => repository::nearest(read.db()?, wanted, model, vector).await,
+            None => Ok(Vec::new()),
+        }
     };
-    let semantic = async { if by_meaning { nearest(read, query, wanted).await } else { Ok(Vec::new()) } };
     let lexical = async {
         if by_words && !asked.is_empty() { by_lexemes(read, asked, wanted).await } else { Ok(Worded::default()) }
     };
@@ -134,14 +149,19 @@ async fn rank(
     })
 }
 
-async fn nearest(read: &Read, query: &Phi<String>, wanted: &repository::Wanted<'_>) -> Result<Vec<Candidate>> {
-    let db = read.db()?;
-    let model = processing::models::serving(db).await?;
+/// What a query means to the model that serves.
+struct Meaning {
+    model: i16,
+    vector: Vec<f32>,
+}
+
+async fn meaning(read: &Read, query: &Phi<String>) -> Result<Meaning> {
+    let model = processing::models::serving(read.db()?).await?;
     let provider = processing::models::provider(read.ctx().app(), &model)?;
     let vectors = provider.embed(vec![query.reveal().clone()], Priority::Query).await;
     let vector = vectors.map_err(|error| Error::Unavailable(error.into()))?.pop();
     let vector = vector.ok_or_else(|| Error::internal("the embedding model gave no vector"))?;
-    repository::nearest(db, wanted, model.id, vector).await
+    Ok(Meaning { model: model.id, vector })
 }
 
 /// A ranking by words.
@@ -154,8 +174,13 @@ struct Worded {
 async fn by_lexemes(read: &Read, asked: &Asked, wanted: &repository::Wanted<'_>) -> Result<Worded> {
     let (db, keys) = (read.db()?, read.keys().await?);
     let (unsure, spelled) = asked.unsure(&keys.index);
-    // Asked whether or not anything is unsure: a search has one number of statements.
-    let corrections = repository::corrections(db, wanted.facility, &unsure, &spelled).await?;
+    // Seldom is a word mistyped: what was typed is looked up beside the question whether it is, in one round trip.
+    let typed = repository::best_by_words(db, wanted, asked.terms(&keys.index, &unsure, &[]));
+    let corrections = repository::corrections(db, wanted.facility, &unsure, &spelled);
+    let (typed, corrections) = futures::try_join!(typed, corrections)?;
+    if corrections.is_empty() {
+        return Ok(Worded { candidates: typed, corrected: HashSet::new() });
+    }
     let terms: Terms = asked.terms(&keys.index, &unsure, &corrections);
     let corrected = corrections.iter().map(|correction| correction.term).collect();
     Ok(Worded { candidates: repository::best_by_words(db, wanted, terms).await?, corrected })
@@ -222,6 +247,7 @@ async fn show(read: &Read, page: &[Fused], looked_for: &LookedFor) -> Result<Vec
             position: row.position,
             start_char: row.start_char,
             end_char: row.end_char,
+            place: row.place(),
             part2: row.part2,
         })
     });
@@ -251,6 +277,8 @@ fn note(ctx: &RequestContext, filter: &Filter, mut detail: Value, hits: &[Hit]) 
         detail.insert("kinds".to_owned(), json!(kinds));
         detail.insert("dated".to_owned(), json!(filter.from.is_some() || filter.to.is_some()));
         detail.insert("authors".to_owned(), json!(filter.authors));
+        detail.insert("labels".to_owned(), json!(filter.labels));
+        detail.insert("visit".to_owned(), json!(filter.visit));
         detail.insert("document".to_owned(), json!(filter.document));
         let results: Vec<_> = hits.iter().map(|hit| hit.chunk.uuid()).collect();
         detail.insert("results".to_owned(), json!(results));

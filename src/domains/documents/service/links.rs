@@ -8,7 +8,7 @@ use crate::domains::documents::changes::changed_with;
 use crate::domains::documents::model::{DocumentChanges, Refusal};
 use crate::domains::documents::{policy, repository, validation};
 use crate::error::Stop;
-use crate::ids::{DocumentId, PatientId};
+use crate::ids::{DocumentId, PatientId, VisitId};
 
 /// Links a document to patients. Those linked already stay linked.
 ///
@@ -34,7 +34,7 @@ pub async fn link_patients(
         .await
 }
 
-/// Takes a patient off a document. A note keeps at least one.
+/// Takes a patient off a document. A note keeps at least one; the patient of its visit stays.
 ///
 /// # Errors
 /// Refused when it was not linked, the version is stale, the note is signed or would be about nobody.
@@ -52,6 +52,14 @@ pub async fn unlink_patient(
             touch(&tx, id, expected_version).await?;
             if row.note_state.is_some() && row.patient_ids == [patient] {
                 return Err(Stop::refuse(Refusal::Invalid, &["input", "patientId"], "a note must be about someone"));
+            }
+            let of_patient = match row.visit_id {
+                Some(visit) => repository::visit_is_of(tx.db()?, tx.ctx().facility(), visit, &[patient]).await?,
+                None => false,
+            };
+            if of_patient {
+                let message = "the document is of a visit of this patient: take the visit off first";
+                return Err(Stop::refuse(Refusal::Invalid, &["input", "patientId"], message));
             }
             if !repository::unlink(tx.db()?, tx.ctx().facility(), id, patient).await? {
                 return Err(not_found(&["input", "patientId"]));
@@ -81,6 +89,20 @@ pub(in crate::domains::documents) async fn link_new(
     let ctx = tx.ctx();
     let open = repository::link(tx.db()?, ctx.facility(), id, patients, ctx.now()).await?;
     if open == patients.len() { Ok(()) } else { Err(not_found(&["input", "patientIds"])) }
+}
+
+/// Lets a visit pass that is of one of the patients, whose charts are open to the caller.
+pub(super) async fn require_visit(
+    tx: &Tx,
+    visit: Option<VisitId>,
+    patients: &[PatientId],
+) -> Result<(), Stop<Refusal>> {
+    let Some(visit) = visit else { return Ok(()) };
+    if repository::visit_is_of(tx.db()?, tx.ctx().facility(), visit, patients).await? {
+        return Ok(());
+    }
+    let message = "there is no such visit of a patient the document is about";
+    Err(Stop::refuse(Refusal::VisitNotFound, &["input", "visitId"], message))
 }
 
 fn not_found(field: &[&'static str]) -> Stop<Refusal> {

@@ -25,7 +25,7 @@ pub use read::{
     signatures_of, texts_of,
 };
 pub use sign::{cosign_note, sign_note};
-pub use sweep::sweep_orphans;
+pub use sweep::{look_after_search, sweep_orphans};
 pub use update::{retry_document, update_document};
 pub(super) use upload::upload_in_batch;
 pub use upload::{Staged, Uploader, begin_upload, upload_document};

@@ -16,7 +16,7 @@ use crate::domains::documents::validation::Changes;
 use crate::domains::documents::versions::model::DocumentVersionChange;
 use crate::domains::documents::{policy, repository, sealing, templates, validation, versions};
 use crate::error::{Error, Stop};
-use crate::ids::{DocumentId, PatientId, new_id};
+use crate::ids::{DocumentId, PatientId, VisitId, new_id};
 use crate::phi::Phi;
 
 const MIME_TYPE: &str = "text/plain";
@@ -31,6 +31,7 @@ pub(in crate::domains::documents) struct Draft {
     pub document_date: Option<chrono::NaiveDate>,
     pub labels: Vec<DocumentLabel>,
     pub patient_ids: Vec<PatientId>,
+    pub visit_id: Option<VisitId>,
     pub filled: Option<Filled>,
 }
 
@@ -46,27 +47,30 @@ pub async fn create_note(
     ctx.write(&policy::NOTE_WRITE)
         .once(once)
         .run(|tx| async move {
-            let CreateNote { kind, title, text, document_date, labels, patient_ids } = new;
-            begin_draft(&tx, Draft { kind, title, text, document_date, labels, patient_ids, filled: None }).await
+            let CreateNote { kind, title, text, document_date, labels, patient_ids, visit_id } = new;
+            let draft = Draft { kind, title, text, document_date, labels, patient_ids, visit_id, filled: None };
+            begin_draft(&tx, draft).await
         })
         .await
 }
 
 /// Writes a draft in a transaction.
 pub(in crate::domains::documents) async fn begin_draft(tx: &Tx, new: Draft) -> Result<DocumentId, Stop<Refusal>> {
-    let Draft { kind, title, text, document_date, labels, patient_ids, filled } = new;
+    let Draft { kind, title, text, document_date, labels, patient_ids, visit_id, filled } = new;
     let part2 = labels.contains(&DocumentLabel::Part2);
-    let new = CreateNote { kind, title, text, document_date, labels, patient_ids };
+    let new = CreateNote { kind, title, text, document_date, labels, patient_ids, visit_id };
     // A form of which nothing is filled in yet has no text.
     let note = validation::note(new, tx.ctx().now().date_naive(), filled.is_some())?;
     let id: DocumentId = new_id();
     let mut row = draft(tx, id, kind, &note.title, &note.text, note.document_date, None).await?;
     row.part2 = part2;
+    row.visit_id = visit_id;
     if let Some(filled) = filled {
         row.template_id = Some(filled.template);
         row.template_number = Some(filled.number);
         row.fields_ciphertext = Some(templates::notes::seal(&*tx.keys().await?, id, &filled.values)?);
     }
+    links::require_visit(tx, visit_id, &note.patient_ids).await?;
     repository::insert(tx.db()?, row).await?;
     links::link_new(tx, id, &note.patient_ids).await?;
     versions::record(tx, id, DocumentVersionChange::Created).await?;
@@ -124,6 +128,7 @@ async fn save(
                 let message = "the note was made of a template: change its fields";
                 return Err(Stop::refuse(Refusal::FromTemplate, &["input", "text"], message));
             }
+            links::require_visit(&tx, changes.visit.flatten(), &row.patient_ids).await?;
             let columns = columns_of(&tx, id, &changes).await?;
             let patients = row.patient_ids.clone();
             if change == DocumentVersionChange::Autosaved
@@ -149,6 +154,7 @@ async fn columns_of(tx: &Tx, id: DocumentId, changes: &Changes) -> Result<Docume
     let mut columns = DocumentChanges {
         kind: changes.kind,
         document_date: changes.document_date,
+        visit_id: changes.visit,
         updated_at: Some(tx.ctx().now()),
         ..DocumentChanges::default()
     };
@@ -178,6 +184,7 @@ pub(in crate::domains::documents) fn set_text(
 async fn is_as_it_was(tx: &Tx, row: DocumentRow, changes: &Changes) -> Result<bool, Error> {
     let same = changes.kind.is_none_or(|kind| kind == row.kind)
         && changes.document_date.is_none_or(|date| date == row.document_date)
+        && changes.visit.is_none_or(|visit| visit == row.visit_id)
         && changes.text.as_ref().is_none_or(|text| digest(text) == row.sha256);
     let keys = tx.keys().await?;
     let title = sealing::title_of(&keys, row.id, &row.title_ciphertext)?;
@@ -284,7 +291,7 @@ pub(in crate::domains::documents) async fn begin_addendum(
     if found.note_state != Some(NoteState::Signed) {
         return Err(Stop::refuse(Refusal::NotSigned, &["input", "noteId"], "only a signed note is added to"));
     }
-    let (kind, part2, patients) = (found.kind, found.part2, found.patient_ids.clone());
+    let (kind, part2, visit, patients) = (found.kind, found.part2, found.visit_id, found.patient_ids.clone());
     let title = match checked.title {
         Some(title) => title,
         None => sealing::open_document(ctx, &keys, found)?.title,
@@ -293,6 +300,7 @@ pub(in crate::domains::documents) async fn begin_addendum(
     let text = checked.text.unwrap_or_default();
     let mut row = draft(tx, id, kind, &title, &text, today, Some(note)).await?;
     row.part2 = part2;
+    row.visit_id = visit;
     repository::insert(tx.db()?, row).await?;
     repository::copy_links(tx.db()?, ctx.facility(), note, id, ctx.now()).await?;
     versions::record(tx, id, DocumentVersionChange::Created).await?;
@@ -344,6 +352,7 @@ async fn draft(
         template_id: None,
         template_number: None,
         fields_ciphertext: None,
+        visit_id: None,
         created_at: ctx.now(),
         updated_at: ctx.now(),
     })

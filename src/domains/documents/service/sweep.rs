@@ -6,13 +6,21 @@ use chrono::TimeDelta;
 use futures::TryStreamExt as _;
 
 use crate::access::RequestContext;
-use crate::domains::documents::{policy, repository};
+use crate::domains::documents::{policy, processing, repository};
 use crate::error::{Error, Result};
 
 /// No upload takes that long, so what is older and has no row never gets one.
 const GRACE_HOURS: i64 = 24;
 /// Objects looked up at once.
 const BATCH: usize = 500;
+
+/// Sees to the cells by which a large facility is searched, however its passages came; gives how many jobs it queued.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn look_after_search(ctx: &RequestContext) -> Result<usize> {
+    processing::look_after(ctx).await
+}
 
 /// Removes objects of the context's facility that are older than 24 hours and named by no document and no export that is still kept, and parts of
 /// uploads that old; gives how many. For a context of the server itself.

@@ -11,7 +11,7 @@ use crate::domains::documents::{policy, repository, sealing, validation, version
 use crate::error::{Error, Stop};
 use crate::ids::DocumentId;
 
-/// Changes title, kind or date.
+/// Changes title, kind, date or visit.
 ///
 /// # Errors
 /// Refused when a value is malformed, the version is stale or the note is signed.
@@ -31,12 +31,14 @@ pub async fn update_document(
                 policy::require_kind(&tx, kind)?;
                 super::same_class(row.kind, kind)?;
             }
+            super::links::require_visit(&tx, changes.visit.flatten(), &row.patient_ids).await?;
             let keys = tx.keys().await?;
             let seal = |title| sealing::seal_title(&keys, id, title);
             let columns = DocumentChanges {
                 title_ciphertext: changes.title.as_ref().map(seal).transpose()?,
                 kind: changes.kind,
                 document_date: changes.document_date,
+                visit_id: changes.visit,
                 updated_at: Some(tx.ctx().now()),
                 ..DocumentChanges::default()
             };

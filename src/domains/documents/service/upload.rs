@@ -126,7 +126,7 @@ async fn upload(
             policy::require_kind(&tx, kind)?;
             uploadable(kind)?;
             let ctx = tx.ctx();
-            let part2 = new.labels.contains(&DocumentLabel::Part2);
+            let (part2, visit_id) = (new.labels.contains(&DocumentLabel::Part2), new.visit_id);
             let upload = validation::upload(new, ctx.now().date_naive())?;
             if row_file.size_bytes == 0 {
                 return Err(Stop::refuse(Refusal::EmptyFile, &["input", "file"], "the file is empty"));
@@ -154,9 +154,11 @@ async fn upload(
                 template_id: None,
                 template_number: None,
                 fields_ciphertext: None,
+                visit_id,
                 created_at: ctx.now(),
                 updated_at: ctx.now(),
             };
+            super::links::require_visit(&tx, visit_id, &upload.patient_ids).await?;
             repository::insert(tx.db()?, row).await?;
             super::links::link_new(&tx, id, &upload.patient_ids).await?;
             versions::record(&tx, id, DocumentVersionChange::Created).await?;

@@ -12,7 +12,7 @@ use crate::domains::documents::service as documents;
 use crate::error::Result;
 use crate::graphql::payload::payload;
 use crate::graphql::request::{once, request};
-use crate::ids::{DocumentId, NoteTemplateId, PatientId};
+use crate::ids::{DocumentId, NoteTemplateId, PatientId, VisitId};
 use crate::phi::Phi;
 
 /// A form that notes are made of, in one of its versions. It holds nothing of a patient.
@@ -217,6 +217,8 @@ pub struct NoteCreateFromTemplateInput {
     pub labels: Option<Vec<DocumentLabel>>,
     /// Patients it is about, 1 to 50.
     pub patient_ids: Vec<PatientId>,
+    /// The visit it is of, one of these patients'; none when left out.
+    pub visit_id: Option<VisitId>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -326,6 +328,7 @@ impl NoteTemplatesMutation {
             document_date: input.document_date,
             labels: input.labels.unwrap_or_default(),
             patient_ids: input.patient_ids,
+            visit_id: input.visit_id,
         };
         note(ctx, notes::create_filled(request(ctx)?, new, once).await).await
     }

@@ -6,7 +6,7 @@ use diesel::prelude::{Insertable, Queryable, Selectable};
 use super::definition::{Field, FieldValue, Values};
 use crate::db::schema::{documents, note_template_versions, note_templates};
 use crate::domains::documents::model::{DocumentKind, DocumentLabel};
-use crate::ids::{DocumentId, FacilityId, NoteTemplateId, PatientId, UserId};
+use crate::ids::{DocumentId, FacilityId, NoteTemplateId, PatientId, UserId, VisitId};
 use crate::phi::Phi;
 
 /// A template of a facility in its current version.
@@ -93,4 +93,6 @@ pub struct CreateFilled {
     pub document_date: Option<chrono::NaiveDate>,
     pub labels: Vec<DocumentLabel>,
     pub patient_ids: Vec<PatientId>,
+    /// Of one of the patients.
+    pub visit_id: Option<VisitId>,
 }

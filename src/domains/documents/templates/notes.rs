@@ -39,6 +39,7 @@ pub async fn create_filled(
                 document_date: new.document_date,
                 labels: new.labels,
                 patient_ids: new.patient_ids,
+                visit_id: new.visit_id,
                 filled: Some(filled),
             };
             documents::begin_draft(&tx, draft).await

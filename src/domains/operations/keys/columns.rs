@@ -130,6 +130,7 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("document_versions", "body"),
     tenant!("document_versions", "fields"),
     tenant!("amendment_requests", "request"),
+    tenant!("amendment_requests", "extension"),
     tenant!("amendment_requests", "decision"),
     tenant!("document_chunks", "text"),
     tenant!("document_holds", "reason"),

@@ -11,5 +11,5 @@ pub use node::node;
 pub use query::PatientsQuery;
 pub use types::{
     Address, BreakGlassAccess, CareRelationship, Patient, PatientAllergy, PatientConnection, PatientContact,
-    PatientCoverage, PatientVisit,
+    PatientCoverage, PatientUserError, PatientVisit,
 };

@@ -3,10 +3,12 @@
 use uuid::Uuid;
 
 use crate::access::RequestContext;
-use crate::domains::patients::service;
+use crate::domains::patients::{portal, service};
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{AllergyId, BreakGlassId, CareRelationshipId, ContactId, CoverageId, TypedId as _, VisitId};
+use crate::ids::{
+    AllergyId, BreakGlassId, CareRelationshipId, ContactId, CoverageId, PatientUserId, TypedId as _, VisitId,
+};
 
 /// The object with an id of this kind; `None` when the kind is of another domain. Patients are loaded in batches.
 pub async fn node(ctx: &RequestContext, prefix: &str, uuid: Uuid) -> Option<Result<Node>> {
@@ -29,6 +31,9 @@ pub async fn node(ctx: &RequestContext, prefix: &str, uuid: Uuid) -> Option<Resu
         BreakGlassId::PREFIX => service::break_glass_access(ctx, BreakGlassId::from_uuid(uuid))
             .await
             .map(|row| Node::BreakGlassAccess(row.into())),
+        PatientUserId::PREFIX => portal::service::patient_user(ctx, PatientUserId::from_uuid(uuid))
+            .await
+            .map(|row| Node::PatientUser(row.into())),
         _ => return None,
     })
 }

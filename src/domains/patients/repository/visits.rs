@@ -79,6 +79,19 @@ pub(in crate::domains::patients) async fn find(
         .optional()?)
 }
 
+pub(in crate::domains::patients) async fn find_many(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    ids: &[VisitId],
+) -> Result<Vec<VisitRow>> {
+    Ok(patient_visits::table
+        .filter(patient_visits::facility_id.eq(facility))
+        .filter(patient_visits::id.eq_any(ids.to_vec()))
+        .select(VisitRow::as_select())
+        .load(&mut db)
+        .await?)
+}
+
 pub(in crate::domains::patients) async fn insert(mut db: &AsyncPgConnection, new: NewVisit) -> Result<()> {
     diesel::insert_into(patient_visits::table).values(new).execute(&mut db).await?;
     Ok(())

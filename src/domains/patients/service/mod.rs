@@ -29,7 +29,7 @@ pub use read::{TitlePage, are_open, count_patients, list_patients, patient, pati
 pub use register::{possible_duplicates, register_patient};
 pub use search::{SearchPage, search_patients, whom};
 pub use update::update_patient;
-pub use visits::{count_visits_of, diagnoses_of, record_visit, update_visit, visit, visits_of};
+pub use visits::{count_visits_of, diagnoses_of, record_visit, update_visit, visit, visits_by_ids, visits_of};
 
 use super::model::{PatientStatus, Refusal};
 use super::repository;
@@ -38,7 +38,7 @@ use crate::error::{Error, Stop};
 use crate::ids::PatientId;
 
 /// Locks the record for a change of one of its parts.
-async fn changeable(tx: &Tx, id: PatientId) -> Result<(), Stop<Refusal>> {
+pub(super) async fn changeable(tx: &Tx, id: PatientId) -> Result<(), Stop<Refusal>> {
     match repository::patients::lock_status(tx.db()?, tx.ctx().facility(), id).await? {
         Some(PatientStatus::Active) => Ok(()),
         Some(PatientStatus::Archived) => Err(archived()),

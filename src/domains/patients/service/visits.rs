@@ -26,6 +26,17 @@ pub async fn visit(ctx: &RequestContext, id: VisitId) -> Result<Visit> {
     sealing::open_visit(ctx, &*read.keys().await?, row)
 }
 
+/// Several visits, those the caller may see.
+///
+/// # Errors
+/// A denial, or a fault.
+pub async fn visits_by_ids(ctx: &RequestContext, ids: &[VisitId]) -> Result<Vec<Visit>> {
+    let read = ctx.read(&policy::VISITS_READ).await?;
+    let rows = repository::visits::find_many(read.db()?, ctx.facility(), ids).await?;
+    let keys = read.keys().await?;
+    rows.into_iter().map(|row| sealing::open_visit(ctx, &keys, row)).collect()
+}
+
 /// A page of visits for each of several patients, the latest first: all in one statement.
 ///
 /// # Errors

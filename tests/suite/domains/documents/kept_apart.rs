@@ -137,7 +137,7 @@ async fn the_class_of_a_note_does_not_change() {
 }
 
 /// What the server's own role reads of the documents when it is bound to a user, past every line of Rust.
-async fn by_sql(app: &TestApp, client: &Client, query: &str) -> String {
+pub async fn by_sql(app: &TestApp, client: &Client, query: &str) -> String {
     let (user, facility) = (client.user.unwrap().uuid(), app.facility.uuid());
     let session =
         app.db_value(&format!("SELECT id FROM user_sessions WHERE user_id = '{user}' ORDER BY id LIMIT 1")).await;
@@ -253,6 +253,36 @@ async fn an_addendum_carries_the_label_of_its_note() {
     assert_eq!(signed["documentLabel"]["userErrors"], json!([]));
     let valid = "query($id: ID!) { document(id: $id) { signatures { valid } } }";
     assert_eq!(author.run(valid, json!({ "id": id })).await.ok()["document"]["signatures"], json!([{ "valid": true }]));
+}
+
+#[tokio::test]
+async fn what_search_counts_is_what_may_be_seen() {
+    let app = start().await;
+    let author = app.member(&[Role::CaseManager]).await;
+    let patient = someone(&author).await;
+    let labelled = write_note(&author, CLINIC, json!({ "patientIds": [patient], "labels": ["PART_2"] })).await;
+    let again = write_note(&author, "Buprenorphine is not known here.", json!({ "patientIds": [patient] })).await;
+    let open = write_note(&author, "Opioid use is denied.", json!({ "patientIds": [patient] })).await;
+    app.work().await;
+    // A note taken back is nobody else's any more.
+    assert!(run(&author, "noteReopen", json!({ "id": again, "expectedVersion": 2 })).await["note"].is_object());
+    let (nurse, technician) = (app.member(&[Role::Nurse]).await, app.member(&[Role::Technician]).await);
+    for table in ["chunk_embeddings", "chunk_terms"] {
+        let query = format!("SELECT coalesce(string_agg(DISTINCT document_id::text, ' '), '') FROM {table}");
+        let seen = async |client: &Client| by_sql(&app, client, &query).await;
+        let sorted = |ids: &[&String]| {
+            let mut ids: Vec<String> = ids.iter().map(|id| uuid(id)).collect();
+            ids.sort();
+            ids.join(" ")
+        };
+        assert_eq!(seen(&author).await, sorted(&[&labelled, &again, &open]), "{table}");
+        assert_eq!(seen(&nurse).await, sorted(&[&labelled, &open]), "{table}");
+        assert_eq!(seen(&technician).await, sorted(&[&open]), "{table}");
+    }
+    let hidden =
+        "SELECT cardinality(app_hidden_documents()) || current_setting('app.scope') || current_setting('app.part2')";
+    assert_eq!(by_sql(&app, &technician, hidden).await, "2facility");
+    assert_eq!(by_sql(&app, &nurse, hidden).await, "1facilityon");
 }
 
 /// Ids of the passages of a document, whoever may see them.

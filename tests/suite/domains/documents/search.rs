@@ -8,9 +8,9 @@ use super::register;
 use crate::harness::{Client, TestApp, engines};
 
 pub const SEARCH: &str = "query($query: String!, $patient: ID, $kinds: [DocumentKind!], $from: NaiveDate, $to: NaiveDate,
-    $authors: [ID!], $languages: [String!], $document: ID, $mode: DocumentSearchMode! = HYBRID, $first: Int, $after: String) {
+    $authors: [ID!], $languages: [String!], $document: ID, $visit: ID, $labels: [DocumentLabel!], $mode: DocumentSearchMode! = HYBRID, $first: Int, $after: String) {
     documentSearch(query: $query, filter: { patientId: $patient, kinds: $kinds, from: $from, to: $to, authors: $authors,
-        languages: $languages, documentId: $document }, mode: $mode, first: $first, after: $after) {
+        languages: $languages, documentId: $document, visitId: $visit, labels: $labels }, mode: $mode, first: $first, after: $after) {
       edges { cursor node { score semanticRank lexicalRank negated
         passage { id text page position startChar endChar highlights { start end negated } } document { id title } } }
       pageInfo { hasNextPage hasPreviousPage endCursor }

@@ -1,7 +1,9 @@
 //! How the statements of search are planned for the unprivileged role, behind row-level security.
 
 use anamnesis::db::CONNECTION_SETUP;
-use anamnesis::domains::documents::search::{CORRECTIONS, LEXICAL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_NARROW};
+use anamnesis::domains::documents::search::{
+    CORRECTIONS, LEXICAL, LEXICAL_ALL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_ALL, SEMANTIC_NARROW,
+};
 use anamnesis::ids::{FacilityId, TypedId as _};
 
 use crate::harness::{TestApp, query_text};
@@ -64,12 +66,23 @@ async fn load(app: &TestApp) {
             "INSERT INTO lexeme_spellings (facility_id, variant, term) SELECT f, n, n / 8 + 100000 \
                  FROM {sizes}, generate_series(0, docs * 40) n"
         ),
+        // The large one has cells, the small one is in none.
+        format!(
+            "UPDATE chunk_embeddings e SET cell = 1 + n % 250 FROM {sizes}, generate_series(0, chunks - 1) n \
+                 WHERE who = 'large' AND e.facility_id = f AND e.chunk_id = md5('c' || who || n)::uuid"
+        ),
         // A table of a row a facility is read whole while it fits one page.
         "INSERT INTO facilities (id, name, kind, time_zone, created_at, updated_at) \
              SELECT md5('f' || n)::uuid, 'Facility', 'clinic', 'UTC', now(), now() FROM generate_series(1, 2000) n"
             .to_owned(),
         "INSERT INTO search_statistics SELECT md5('f' || n)::uuid, 1, 40 FROM generate_series(1, 2000) n".to_owned(),
         format!("INSERT INTO search_statistics SELECT f, chunks, chunks * 40 FROM {sizes}"),
+        format!(
+            "INSERT INTO search_cells (facility_id, model_id, cell, generation, made_of, centre) \
+                 SELECT f, (SELECT id FROM embedding_models), n, 1, 1, (SELECT embedding FROM chunk_embeddings LIMIT 1) \
+                 FROM (SELECT f, generate_series(1, 250) AS n FROM {sizes} WHERE who = 'large' \
+                     UNION ALL SELECT md5('f' || n)::uuid, 1 FROM generate_series(1, 2000) n) cells"
+        ),
         "VACUUM ANALYZE".to_owned(),
     ] {
         app.db_execute(&statement).await;
@@ -107,9 +120,10 @@ fn assert_indexed(plan: &[String], table: &str, index: &str, second: &str) {
     assert!(condition.contains("facility_id =") && condition.contains(second), "{text}");
 }
 
-const SEMANTIC_TYPES: &str = "uuid, smallint, text[], date, date, uuid[], uuid, text[], uuid, uuid, halfvec, bigint";
+pub const SEMANTIC_TYPES: &str =
+    "uuid, smallint, text[], date, date, uuid[], uuid, text[], uuid, uuid, bool, uuid, halfvec, bigint";
 const LEXICAL_TYPES: &str =
-    "uuid, bigint[], text[], date, date, uuid[], uuid, text[], uuid, uuid, float8[], bool[], int[], bigint";
+    "uuid, bigint[], text[], date, date, uuid[], uuid, text[], uuid, uuid, bool, uuid, float8[], bool[], int[], bigint";
 const CORRECTIONS_TYPES: &str = "uuid, bigint[], bigint[], bigint[]";
 
 /// Arguments after the facility, as a search gives them.
@@ -130,7 +144,8 @@ async fn arguments(app: &TestApp, facility: FacilityId) -> Arguments {
             facility.uuid()
         ))
         .await;
-    let wanted = |patient: &str| format!("'{{clinical_note}}', NULL, NULL, '{{}}', {patient}, '{{}}', NULL, NULL");
+    let wanted =
+        |patient: &str| format!("'{{clinical_note}}', NULL, NULL, '{{}}', {patient}, '{{}}', NULL, NULL, false, NULL");
     let lexical = |wanted: &str| {
         format!("'{{100005, 200010, 300030}}', {wanted}, '{{1, 1, 0.7}}', '{{t, t, f}}', '{{0, 1, 1}}', 100")
     };
@@ -151,7 +166,13 @@ async fn every_ranking_reads_the_index_of_its_facility() {
         let given = arguments(&app, facility).await;
         for generic in [false, true] {
             let semantic = plan(&app, facility, SEMANTIC_TYPES, SEMANTIC, &given.semantic, generic).await;
-            assert_indexed(&semantic, "chunk_embeddings", "chunk_embeddings_facility_id_model_id_idx", "model_id =");
+            let by_cell = "chunk_embeddings_facility_id_model_id_cell_idx";
+            assert_indexed(&semantic, "chunk_embeddings", by_cell, "cell = ANY");
+            let all = plan(&app, facility, SEMANTIC_TYPES, SEMANTIC_ALL, &given.semantic, generic).await;
+            assert_indexed(&all, "chunk_embeddings", by_cell, "cell = ANY");
+            let all = plan(&app, facility, LEXICAL_TYPES, LEXICAL_ALL, &given.lexical, generic).await;
+            assert_indexed(&all, "chunk_terms", "chunk_terms_pkey", "term = ANY");
+            assert!(!all.iter().any(|line| line.contains(" on documents")), "{}", all.join("\n"));
             // Of a patient's documents, and nothing else of the facility.
             let narrow = plan(&app, facility, SEMANTIC_TYPES, SEMANTIC_NARROW, &given.narrow, generic).await;
             let by_document = "chunk_embeddings_facility_id_document_id_idx";
@@ -161,7 +182,7 @@ async fn every_ranking_reads_the_index_of_its_facility() {
             let of_patient = plan(&app, facility, LEXICAL_TYPES, LEXICAL_NARROW, &given.lexical_narrow, generic).await;
             assert_indexed(&of_patient, "chunk_terms", "chunk_terms_pkey", "term = ANY");
             for narrow in [&narrow, &of_patient] {
-                assert_indexed(narrow, "documents", "documents_pkey", "id = ANY");
+                assert_indexed(narrow, "documents d", "documents_pkey", "id = ANY");
                 let by_patient = |line: &&String| {
                     line.contains("Index Cond:") && line.contains("facility_id =") && line.contains("patient_id =")
                 };
@@ -183,8 +204,10 @@ async fn the_plans_are_as_committed() {
     let mut text = String::from("# Plans of the statements of search, for any facility, as the unprivileged role.\n");
     for (name, types, statement, arguments) in [
         ("SEMANTIC", SEMANTIC_TYPES, SEMANTIC, &given.semantic),
+        ("SEMANTIC_ALL", SEMANTIC_TYPES, SEMANTIC_ALL, &given.semantic),
         ("SEMANTIC_NARROW", SEMANTIC_TYPES, SEMANTIC_NARROW, &given.narrow),
         ("LEXICAL", LEXICAL_TYPES, LEXICAL, &given.lexical),
+        ("LEXICAL_ALL", LEXICAL_TYPES, LEXICAL_ALL, &given.lexical),
         ("LEXICAL_NARROW", LEXICAL_TYPES, LEXICAL_NARROW, &given.lexical_narrow),
         ("CORRECTIONS", CORRECTIONS_TYPES, CORRECTIONS, &given.corrections),
     ] {

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Object, SimpleObject};
 
 use super::service::{self, Answered, DocumentAnswerOutcome};
+use crate::domains::documents::model::REDISCLOSURE_NOTICE;
 use crate::domains::documents::search::graphql::DocumentSearchHit;
 use crate::error::{Error, Result};
 use crate::graphql::request::request;
@@ -26,6 +27,8 @@ pub struct DocumentAnswer {
     pub model: Option<String>,
     /// What the answer is and is not, to be shown with it.
     pub notice: String,
+    /// What must go with the passages wherever they go; null unless one is of a document labelled `PART_2`.
+    pub redisclosure_notice: Option<&'static str>,
 }
 
 /// A sentence of an answer.
@@ -44,7 +47,9 @@ impl From<Answered> for DocumentAnswer {
             text: sentence.text.into_revealed(),
             citations: sentence.passages.into_iter().filter_map(|place| i32::try_from(place).ok()).collect(),
         });
+        let part2 = answered.passages.iter().any(|hit| hit.part2);
         Self {
+            redisclosure_notice: part2.then_some(REDISCLOSURE_NOTICE),
             outcome: answered.outcome,
             sentences: sentences.collect(),
             passages: answered.passages.into_iter().map(Into::into).collect(),

@@ -5,13 +5,13 @@ use chrono::NaiveDate;
 
 use super::{Kept, SavedSearch, service};
 use crate::domains::documents::graphql::DocumentUserError;
-use crate::domains::documents::model::DocumentKind;
+use crate::domains::documents::model::{DocumentKind, DocumentLabel};
 use crate::domains::documents::search::graphql::{self, DocumentSearchConnection, DocumentSearchFilterInput};
 use crate::domains::documents::search::model::{DocumentSearchMode, Filter, Search};
 use crate::error::Result;
 use crate::graphql::payload::payload;
 use crate::graphql::request::{once, request};
-use crate::ids::{DocumentId, PatientId, SavedSearchId, UserId};
+use crate::ids::{DocumentId, PatientId, SavedSearchId, UserId, VisitId};
 use crate::phi::Phi;
 
 /// A search that its owner keeps; nobody else sees it. Needs `documents.search.save`.
@@ -49,14 +49,28 @@ pub struct DocumentSavedSearchFilter {
     pub authors: Vec<UserId>,
     /// Only documents in these languages, as BCP 47 subtags; empty for all.
     pub languages: Vec<String>,
+    /// Only documents marked with each of these; empty for labelled and not.
+    pub labels: Vec<DocumentLabel>,
+    /// Only documents of this visit; null for all.
+    pub visit_id: Option<VisitId>,
     /// Only within this document; null for all.
     pub document_id: Option<DocumentId>,
 }
 
 impl From<Filter> for DocumentSavedSearchFilter {
     fn from(filter: Filter) -> Self {
-        let Filter { patient, kinds, from, to, authors, languages, document } = filter;
-        Self { patient_id: patient, kinds, from, to, authors, languages, document_id: document }
+        let Filter { patient, kinds, from, to, authors, languages, labels, visit, document } = filter;
+        Self {
+            patient_id: patient,
+            kinds,
+            from,
+            to,
+            authors,
+            languages,
+            labels,
+            visit_id: visit,
+            document_id: document,
+        }
     }
 }
 

@@ -1,0 +1,2 @@
+DROP TABLE patient_users;
+DROP FUNCTION patient_users_are_final();
