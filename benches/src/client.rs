@@ -54,6 +54,16 @@ impl Client {
         reqwest::Client::new()
     }
 
+    /// Where operations are sent.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Who it is to the server.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Runs an operation.
     ///
     /// # Errors

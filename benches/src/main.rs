@@ -5,6 +5,7 @@
 mod accounting;
 mod bed;
 mod client;
+mod listen;
 mod load;
 mod peer;
 mod pgbench;
@@ -47,6 +48,21 @@ enum Bench {
         #[arg(long, default_value_t = 40)]
         queries: usize,
         /// Keep the database in this folder, and use it again for the same sizes.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
+    /// What listening costs: memory of each silent subscriber, and how long a message takes to arrive.
+    Listen {
+        /// Subscribers who hear nothing.
+        #[arg(long, default_value_t = 2000)]
+        idle: usize,
+        /// Subscribers who hear every message.
+        #[arg(long, default_value_t = 200)]
+        active: usize,
+        /// Messages to send.
+        #[arg(long, default_value_t = 200)]
+        messages: usize,
+        /// Keep the database in this folder, and use it again.
         #[arg(long)]
         keep: Option<PathBuf>,
     },
@@ -93,6 +109,7 @@ fn main() -> ExitCode {
 async fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Search { passages, facilities, queries, keep } => search::run(passages, facilities, queries, keep).await,
+        Bench::Listen { idle, active, messages, keep } => listen::run(idle, active, messages, keep).await,
         Bench::Load { scale, connections, seconds, keep } => {
             #[expect(
                 clippy::cast_possible_truncation,
