@@ -13,6 +13,7 @@ mod phi_leaks;
 mod query_count;
 mod schema_rs;
 mod schema_sdl;
+mod taught;
 mod tenant_isolation;
 mod tidy;
 
