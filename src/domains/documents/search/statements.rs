@@ -11,7 +11,7 @@
 //!
 //! A large facility has cells (`src/domains/documents/processing/cells`), and of these the nearest are read, with cell 0,
 //! where everything is that has none: the facility without cells is in cell 0 as a whole, and searched exactly.
-//! ADR 17 has the measurements behind the two numbers below.
+//! ADR 17 says why; what the numbers below find is held by a test and told in `docs/performance.md`.
 
 /// Documents that shall be found. `$1` facility, `$3` kinds, `$4` and `$5` days, `$6` authors, `$7` patient, `$8`
 /// languages, `$9` the one document, `$10` the one left out, `$11` whether labelled Part 2, `$12` visit.
