@@ -36,7 +36,7 @@ impl Vectors {
     /// How many.
     #[must_use]
     pub const fn len(&self) -> usize {
-        if self.dimensions == 0 { 0 } else { self.values.len() / self.dimensions }
+        self.values.len().checked_div(self.dimensions).unwrap_or_default()
     }
 
     /// Whether there are none.
@@ -119,7 +119,9 @@ fn greatest(products: &[f32]) -> usize {
 fn normalise(vector: &mut [f32]) -> bool {
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
     if length > f32::MIN_POSITIVE {
-        vector.iter_mut().for_each(|value| *value /= length);
+        for value in &mut *vector {
+            *value /= length;
+        }
         return true;
     }
     false
