@@ -1,3 +1,10 @@
+DROP TABLE message_embeddings;
+DROP TABLE message_terms;
+DROP TABLE message_drafts;
+DROP TABLE message_attachments;
+DROP TABLE message_mentions;
+DROP TABLE message_reactions;
+DROP TABLE message_versions;
 DROP TABLE messages;
 DROP TABLE conversation_participants;
 DROP TABLE conversations;

@@ -149,3 +149,136 @@ COMMENT ON COLUMN messages.deleted_at IS 'operational: when it was deleted; null
 COMMENT ON COLUMN messages.deleted_by IS 'identifier: who deleted it; null while it is there';
 COMMENT ON COLUMN messages.version IS 'operational: optimistic concurrency counter';
 SELECT protect_tenant_table('messages');
+
+CREATE TABLE message_versions (
+    facility_id uuid NOT NULL,
+    id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    body_ciphertext bytea NOT NULL,
+    written_at timestamptz NOT NULL,
+    PRIMARY KEY (facility_id, id),
+    CONSTRAINT message_versions_facility_id_message_id_fkey FOREIGN KEY (facility_id, message_id) REFERENCES messages (facility_id, id)
+);
+CREATE INDEX message_versions_facility_id_message_id_idx ON message_versions (facility_id, message_id, id);
+COMMENT ON TABLE message_versions IS 'What a message said before it was edited.';
+COMMENT ON COLUMN message_versions.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN message_versions.id IS 'identifier: UUIDv7';
+COMMENT ON COLUMN message_versions.message_id IS 'identifier: the message';
+COMMENT ON COLUMN message_versions.body_ciphertext IS 'phi: the text it had';
+COMMENT ON COLUMN message_versions.written_at IS 'operational: when it was given that text';
+SELECT protect_tenant_table('message_versions');
+
+CREATE TABLE message_reactions (
+    facility_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    user_id uuid NOT NULL CONSTRAINT message_reactions_user_id_fkey REFERENCES users (id),
+    emoji text NOT NULL CONSTRAINT message_reactions_emoji_check CHECK (char_length(emoji) BETWEEN 1 AND 16),
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (facility_id, message_id, user_id, emoji),
+    CONSTRAINT message_reactions_facility_id_message_id_fkey FOREIGN KEY (facility_id, message_id) REFERENCES messages (facility_id, id)
+);
+CREATE INDEX message_reactions_user_id_idx ON message_reactions (user_id);
+COMMENT ON TABLE message_reactions IS 'What somebody thinks of a message, as an emoji.';
+COMMENT ON COLUMN message_reactions.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN message_reactions.message_id IS 'identifier: the message';
+COMMENT ON COLUMN message_reactions.user_id IS 'identifier: who reacts';
+COMMENT ON COLUMN message_reactions.emoji IS 'operational: one emoji';
+COMMENT ON COLUMN message_reactions.created_at IS 'operational: when the row was made';
+SELECT protect_tenant_table('message_reactions');
+
+CREATE TABLE message_mentions (
+    facility_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    user_id uuid NOT NULL CONSTRAINT message_mentions_user_id_fkey REFERENCES users (id),
+    PRIMARY KEY (facility_id, message_id, user_id),
+    CONSTRAINT message_mentions_facility_id_message_id_fkey FOREIGN KEY (facility_id, message_id) REFERENCES messages (facility_id, id)
+);
+CREATE INDEX message_mentions_user_id_idx ON message_mentions (user_id, facility_id, message_id);
+COMMENT ON TABLE message_mentions IS 'Whom a message names.';
+COMMENT ON COLUMN message_mentions.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN message_mentions.message_id IS 'identifier: the message';
+COMMENT ON COLUMN message_mentions.user_id IS 'identifier: who is named';
+SELECT protect_tenant_table('message_mentions');
+
+CREATE TABLE message_attachments (
+    facility_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    position integer NOT NULL,
+    PRIMARY KEY (facility_id, message_id, document_id),
+    CONSTRAINT message_attachments_facility_id_message_id_fkey FOREIGN KEY (facility_id, message_id) REFERENCES messages (facility_id, id),
+    CONSTRAINT message_attachments_facility_id_document_id_fkey FOREIGN KEY (facility_id, document_id) REFERENCES documents (facility_id, id)
+);
+CREATE INDEX message_attachments_facility_id_document_id_idx ON message_attachments (facility_id, document_id);
+COMMENT ON TABLE message_attachments IS 'Documents that a message shares; who may open one is the document''s own affair.';
+COMMENT ON COLUMN message_attachments.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN message_attachments.message_id IS 'identifier: the message';
+COMMENT ON COLUMN message_attachments.document_id IS 'identifier: the document';
+COMMENT ON COLUMN message_attachments.position IS 'operational: 0, 1, 2 in the message';
+SELECT protect_tenant_table('message_attachments');
+
+CREATE TABLE message_drafts (
+    facility_id uuid NOT NULL,
+    id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    user_id uuid NOT NULL CONSTRAINT message_drafts_user_id_fkey REFERENCES users (id),
+    thread_root_id uuid,
+    body_ciphertext bytea NOT NULL,
+    saved_at timestamptz NOT NULL,
+    PRIMARY KEY (facility_id, id),
+    CONSTRAINT message_drafts_facility_id_conversation_id_fkey FOREIGN KEY (facility_id, conversation_id) REFERENCES conversations (facility_id, id),
+    CONSTRAINT message_drafts_facility_id_thread_root_id_fkey FOREIGN KEY (facility_id, thread_root_id) REFERENCES messages (facility_id, id),
+    CONSTRAINT message_drafts_place_key UNIQUE NULLS NOT DISTINCT (facility_id, conversation_id, user_id, thread_root_id)
+);
+CREATE INDEX message_drafts_user_id_idx ON message_drafts (user_id);
+CREATE INDEX message_drafts_facility_id_thread_root_id_idx ON message_drafts (facility_id, thread_root_id) WHERE thread_root_id IS NOT NULL;
+COMMENT ON TABLE message_drafts IS 'What somebody has begun to write and not sent; seen by them alone.';
+COMMENT ON COLUMN message_drafts.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN message_drafts.id IS 'identifier: UUIDv7';
+COMMENT ON COLUMN message_drafts.conversation_id IS 'identifier: the conversation';
+COMMENT ON COLUMN message_drafts.user_id IS 'identifier: who writes';
+COMMENT ON COLUMN message_drafts.thread_root_id IS 'identifier: first message of the thread it is for; null outside threads';
+COMMENT ON COLUMN message_drafts.body_ciphertext IS 'phi: the text so far';
+COMMENT ON COLUMN message_drafts.saved_at IS 'operational: when it was saved last';
+SELECT protect_tenant_table('message_drafts');
+
+-- Messages in search: their lexemes as keyed hashes, and their vectors. No word stands here in clear.
+CREATE TABLE message_terms (
+    facility_id uuid NOT NULL,
+    term bigint NOT NULL,
+    message_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    frequency smallint NOT NULL,
+    PRIMARY KEY (facility_id, term, message_id),
+    CONSTRAINT message_terms_facility_id_message_id_fkey FOREIGN KEY (facility_id, message_id) REFERENCES messages (facility_id, id),
+    CONSTRAINT message_terms_facility_id_conversation_id_fkey FOREIGN KEY (facility_id, conversation_id) REFERENCES conversations (facility_id, id)
+);
+CREATE INDEX message_terms_facility_id_message_id_idx ON message_terms (facility_id, message_id);
+CREATE INDEX message_terms_facility_id_conversation_id_idx ON message_terms (facility_id, conversation_id);
+COMMENT ON TABLE message_terms IS 'A lexeme of a message.';
+COMMENT ON COLUMN message_terms.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN message_terms.term IS 'identifier: keyed hash of the lexeme';
+COMMENT ON COLUMN message_terms.message_id IS 'identifier: the message';
+COMMENT ON COLUMN message_terms.conversation_id IS 'identifier: its conversation';
+COMMENT ON COLUMN message_terms.frequency IS 'operational: how often it occurs';
+SELECT protect_tenant_table('message_terms');
+
+CREATE TABLE message_embeddings (
+    facility_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    model_id smallint NOT NULL CONSTRAINT message_embeddings_model_id_fkey REFERENCES embedding_models (id),
+    conversation_id uuid NOT NULL,
+    embedding halfvec NOT NULL,
+    PRIMARY KEY (facility_id, message_id, model_id),
+    CONSTRAINT message_embeddings_facility_id_message_id_fkey FOREIGN KEY (facility_id, message_id) REFERENCES messages (facility_id, id),
+    CONSTRAINT message_embeddings_facility_id_conversation_id_fkey FOREIGN KEY (facility_id, conversation_id) REFERENCES conversations (facility_id, id)
+);
+CREATE INDEX message_embeddings_facility_id_conversation_id_idx ON message_embeddings (facility_id, conversation_id, model_id);
+CREATE INDEX message_embeddings_model_id_idx ON message_embeddings (model_id);
+COMMENT ON TABLE message_embeddings IS 'The vector of a message under one model.';
+COMMENT ON COLUMN message_embeddings.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN message_embeddings.message_id IS 'identifier: the message';
+COMMENT ON COLUMN message_embeddings.model_id IS 'operational: the model';
+COMMENT ON COLUMN message_embeddings.conversation_id IS 'identifier: its conversation';
+COMMENT ON COLUMN message_embeddings.embedding IS 'clinical: the vector, normalised to length 1; it leaks the gist of the text';
+SELECT protect_tenant_table('message_embeddings');

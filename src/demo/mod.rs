@@ -4,6 +4,7 @@
 //! Loading is safe to interrupt: what was loaded is told by a file beside the data, and a half-loaded demo is
 //! thrown away by its caller (`cli::demo`) and begun anew.
 
+mod conversations;
 mod data;
 mod people;
 mod records;
@@ -28,7 +29,9 @@ pub async fn load(app: &Arc<App>, mut progress: impl FnMut(&str)) -> Result<()> 
     records::visits(app, &world, &patients, &data).await?;
     progress("notes and documents");
     records::notes(&world, &patients, &data).await?;
-    records::uploads(&world, &patients, &data).await
+    records::uploads(&world, &patients, &data).await?;
+    progress("conversations");
+    conversations::conversations(&world, &patients).await
 }
 
 /// The ICD-10-CM table, compressed with gzip.

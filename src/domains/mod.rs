@@ -26,5 +26,6 @@ pub fn job_handlers(_: &Arc<App>) -> Handlers {
     notifications::mail::register_handlers(&mut handlers);
     documents::processing::register_handlers(&mut handlers);
     documents::export::register_handlers(&mut handlers);
+    chat::search::register_handlers(&mut handlers);
     handlers
 }

@@ -16,7 +16,7 @@ use crate::access::RequestContext;
 use crate::app::App;
 use crate::audit::{self, Checkpoint};
 use crate::db::{Binding, Mode, Session, sql};
-use crate::domains::{documents, identity, operations};
+use crate::domains::{chat, documents, identity, operations};
 use crate::error::{Error, Result, Stop};
 use crate::events;
 use crate::ids::FacilityId;
@@ -118,6 +118,7 @@ impl Housekeeping {
             let ctx = RequestContext::system(Arc::clone(&self.app), facility, "housekeeping");
             swept += part("operations", operations::service::sweep(&ctx).await.map_err(fault));
             swept += part("events", events::sweep(&ctx).await.map_err(fault));
+            swept += part("chat", chat::keeping::sweep(&ctx).await);
             swept += part("documents", documents::service::sweep_orphans(&ctx).await);
             // Nothing is swept by it.
             part("search", documents::service::look_after_search(&ctx).await);

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use super::conversations::service as conversations;
+use super::drafts::{Draft, service as drafts};
+use super::messages::parts::{self, EarlierText, Reaction};
 use super::messages::service as messages;
 use super::model::{Conversation, Message, Participant};
 use super::participants::service as participants;
 use crate::access::RequestContext;
 use crate::error::Result;
 use crate::graphql::loaders::{Loader, grouped};
-use crate::ids::{ConversationId, MessageId};
+use crate::ids::{ConversationId, DocumentId, MessageId, UserId};
 use crate::pagination::{Window, WindowRequest};
 
 /// Conversations by id.
@@ -125,4 +127,35 @@ impl Loader for ReplyCountLoader {
     async fn load(ctx: &RequestContext, keys: &[MessageId]) -> Result<HashMap<MessageId, i64>> {
         messages::reply_counts(ctx, keys).await
     }
+}
+
+/// Declares a loader of lists: `Name: Key => Value, service function, key of a row`.
+macro_rules! list_loaders {
+    ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, $service:path, $by:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl Loader for $name {
+            type Key = $key;
+            type Value = Vec<$value>;
+
+            async fn load(ctx: &RequestContext, keys: &[$key]) -> Result<HashMap<$key, Vec<$value>>> {
+                Ok(grouped($service(ctx, keys).await?, $by))
+            }
+        }
+    )*};
+}
+
+list_loaders! {
+    /// Earlier texts, by message.
+    HistoryLoader: MessageId => EarlierText, parts::history_of, |text| text.message;
+    /// Reactions, by message.
+    ReactionsLoader: MessageId => Reaction, parts::reactions_of, |reaction| reaction.message;
+    /// Who is named, by message.
+    MentionsLoader: MessageId => (MessageId, UserId), parts::mentions_of, |(message, _)| *message;
+    /// Which documents are shared, by message.
+    AttachmentsLoader: MessageId => (MessageId, DocumentId), parts::attachments_of, |(message, _)| *message;
+    /// The caller's drafts, by conversation.
+    DraftsLoader: ConversationId => Draft, drafts::drafts_of, |draft| draft.conversation;
 }

@@ -10,12 +10,15 @@
 
 mod changes;
 pub mod conversations;
+pub mod drafts;
 pub mod graphql;
+pub mod keeping;
 pub mod loaders;
 pub mod messages;
 pub mod model;
 pub mod participants;
 pub mod policy;
+pub mod search;
 #[cfg(test)]
 mod tests;
 mod validation;

@@ -175,6 +175,16 @@ pub enum Refusal {
     SameStatus,
     /// There is no such message in the conversation.
     MessageNotFound,
+    /// There is no such document, or none the caller may read.
+    DocumentNotFound,
+    /// Only whoever wrote it may do this.
+    NotAuthor,
+    /// The message is deleted.
+    Deleted,
+    /// The conversation is under a legal hold: nothing of it goes away.
+    OnHold,
+    /// The conversation is under no legal hold.
+    NotOnHold,
     /// The conversation or message changed since it was read: read it again.
     StaleVersion,
 }

@@ -48,8 +48,11 @@ pub const LEAVE: Action = Action::member("chat.leave");
 /// Says that one wants no notifications of a conversation for a while.
 pub const MUTE: Action = Action::member("chat.mute");
 
-/// Sends messages.
+/// Sends messages, edits and deletes one's own, reacts to others.
 pub const SEND: Action = Action::member("chat.send");
+
+/// Keeps what one has begun to write.
+pub const DRAFT: Action = Action::member("chat.draft");
 
 /// Says how far one has read, or what has arrived.
 pub const RECEIPT: Action = Action::member("chat.receipt");
@@ -57,9 +60,36 @@ pub const RECEIPT: Action = Action::member("chat.receipt");
 /// Tells the others that one is writing.
 pub const TYPING: Action = Action::member("chat.typing");
 
+/// Searches the conversations one takes part in.
+pub const SEARCH: Action = Action::member("chat.search");
+
+/// Brings a message into search.
+pub const INDEX: Action = Action::system("chat.index");
+
+/// Places and releases legal holds, and sees which conversations there are about a patient.
+pub const HOLD: Action = Action::roles("chat.hold", &[Administrator, PrivacyOfficer]);
+
+/// Removes conversations that have been kept long enough.
+pub const RETAIN: Action = Action::system("chat.retain");
+
 /// Every action of the domain, for the permission matrix.
-pub const ALL: &[&Action] =
-    &[&READ, &CREATE, &CREATE_STAFF, &MANAGE, &PARTICIPANTS, &LEAVE, &MUTE, &SEND, &RECEIPT, &TYPING];
+pub const ALL: &[&Action] = &[
+    &READ,
+    &CREATE,
+    &CREATE_STAFF,
+    &MANAGE,
+    &PARTICIPANTS,
+    &LEAVE,
+    &MUTE,
+    &SEND,
+    &DRAFT,
+    &RECEIPT,
+    &TYPING,
+    &SEARCH,
+    &INDEX,
+    &HOLD,
+    &RETAIN,
+];
 
 /// On which side someone with these roles stands; whoever is both works here.
 #[must_use]

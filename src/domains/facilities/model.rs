@@ -190,6 +190,8 @@ pub struct Settings {
     pub invitation_days: i32,
     /// Whether a sign-in without a second factor is kept out (`bind_user`, too).
     pub require_second_factor: bool,
+    /// How long a completed conversation is kept, in days; 0 for good.
+    pub conversation_retention_days: i32,
 }
 
 impl Default for Settings {
@@ -199,6 +201,7 @@ impl Default for Settings {
             break_glass_minutes: 60,
             invitation_days: 7,
             require_second_factor: false,
+            conversation_retention_days: 0,
         }
     }
 }
@@ -324,6 +327,7 @@ pub struct SettingsChanges {
     pub break_glass_minutes: MaybeUndefined<i32>,
     pub invitation_days: MaybeUndefined<i32>,
     pub require_second_factor: MaybeUndefined<bool>,
+    pub conversation_retention_days: MaybeUndefined<i32>,
 }
 
 /// A role to be held, in the whole facility or in one department.

@@ -123,6 +123,15 @@ fn settings_hold_their_bounds() {
 }
 
 #[test]
+fn conversations_are_kept_for_a_month_at_least_or_for_good() {
+    for (days, fine) in [(0, true), (30, true), (36_500, true), (-1, false), (1, false), (29, false), (36_501, false)] {
+        let changes =
+            SettingsChanges { conversation_retention_days: MaybeUndefined::Value(days), ..SettingsChanges::default() };
+        assert_eq!(validation::changed_settings(Settings::default(), &changes).is_ok(), fine, "{days}");
+    }
+}
+
+#[test]
 fn absent_keeps_a_setting_and_null_puts_the_default_back() {
     let before = Settings { break_glass_minutes: 90, invitation_days: 3, ..Settings::default() };
     let changes = SettingsChanges {
@@ -142,7 +151,7 @@ fn settings_are_stored_under_the_names_that_sql_reads() {
     assert_eq!(
         stored,
         serde_json::json!({ "restrictTherapistsToOwnPatients": false, "breakGlassMinutes": 60, "invitationDays": 7,
-            "requireSecondFactor": true })
+            "requireSecondFactor": true, "conversationRetentionDays": 0 })
     );
     assert_eq!(sealing::open_settings(serde_json::json!({})).unwrap(), Settings::default());
     let older = serde_json::json!({ "invitationDays": 9, "somethingNewer": 1 });

@@ -157,6 +157,9 @@ impl Faults {
         if !INVITATION_DAYS.contains(&settings.invitation_days) {
             self.add("invitationDays", "must be 1 to 30");
         }
+        if !matches!(settings.conversation_retention_days, 0 | 30..=36_500) {
+            self.add("conversationRetentionDays", "must be 30 to 36,500, or 0 for good");
+        }
         settings
     }
 
@@ -280,6 +283,11 @@ pub(super) fn changed_settings(
             before.require_second_factor,
             default.require_second_factor,
         ),
+        conversation_retention_days: pick(
+            changes.conversation_retention_days,
+            before.conversation_retention_days,
+            default.conversation_retention_days,
+        ),
     });
     faults.into_result()?;
     let fields = [
@@ -290,6 +298,7 @@ pub(super) fn changed_settings(
         ("breakGlassMinutes", before.break_glass_minutes != after.break_glass_minutes),
         ("invitationDays", before.invitation_days != after.invitation_days),
         ("requireSecondFactor", before.require_second_factor != after.require_second_factor),
+        ("conversationRetentionDays", before.conversation_retention_days != after.conversation_retention_days),
     ];
     let names = fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
     Ok((after, names))

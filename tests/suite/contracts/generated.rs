@@ -441,7 +441,7 @@ impl World {
     /// A message that answers none: what a mutation that may answer one does not begin with.
     async fn say(maker: &Client, ids: &Ids) {
         let send = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { message } } }";
-        let input = json!({ "conversationId": ids["cnv"], "body": "Slept well." });
+        let input = json!({ "conversationId": ids["cnv"], "body": "Example text of sufficient length." });
         let sent = maker.run(send, json!({ "input": input })).await.ok();
         assert_eq!(sent["messageSend"]["userErrors"], json!([]));
     }

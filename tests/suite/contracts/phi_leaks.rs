@@ -211,6 +211,7 @@ async fn talk(client: &Client, patient: &Value) {
             "ConversationUpdateInput",
             json!({ "id": id, "expectedVersion": 1, "title": "ZqcanaryRenamed", "tags": ["ZqcanaryTag"] }),
         ),
+        ("messageDraftSave", "MessageDraftSaveInput", json!({ "conversationId": id, "body": "ZqcanaryDraft" })),
         ("messageSend", "MessageSendInput", json!({ "conversationId": id, "body": "ZqcanaryBody" })),
     ] {
         let done = run(client, field, ty, "__typename", &input).await.ok();

@@ -102,6 +102,8 @@ pub const NAMED_ID: &[(&str, &str)] = &[
     ("participantIds", "usr"),
     ("conversationId", "cnv"),
     ("parentId", "msg"),
+    ("threadRootId", "msg"),
+    ("mentionIds", "usr"),
 ];
 
 /// Optional inputs without which a field has nothing to do.

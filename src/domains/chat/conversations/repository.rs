@@ -76,6 +76,8 @@ pub(in crate::domains::chat) struct Locked {
     pub version: i32,
     #[diesel(sql_type = Text)]
     pub role: ParticipantRole,
+    #[diesel(sql_type = Bool)]
+    pub held: bool,
 }
 
 /// Which conversations are listed.
@@ -129,7 +131,7 @@ pub(super) async fn lock(
     if there.is_none() {
         return Ok(None);
     }
-    Ok(sql("SELECT c.kind, c.patient_id, c.status, c.version, p.role \
+    Ok(sql("SELECT c.kind, c.patient_id, c.status, c.version, p.role, c.held_at IS NOT NULL AS held \
          FROM conversations c JOIN conversation_participants p \
            ON p.facility_id = c.facility_id AND p.conversation_id = c.id \
          WHERE c.facility_id = $1 AND c.id = $2 AND p.user_id = $3 AND p.left_at IS NULL")

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::domains::chat::model::{
     ConversationKind, ConversationPriority, MessageKind, MessageSensitivity, ParticipantRole,
 };
-use crate::ids::{ConversationId, MessageId, PatientId, UserId};
+use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, UserId};
 
 /// A conversation to be begun.
 #[derive(InputObject)]
@@ -125,6 +125,10 @@ pub struct MessageSendInput {
     pub kind: Option<MessageKind>,
     /// How carefully it is to be handled; like the rest when left out.
     pub sensitivity: Option<MessageSensitivity>,
+    /// Users it names, at most 50; each takes part in the conversation.
+    pub mention_ids: Option<Vec<UserId>>,
+    /// Documents it shares, at most 50; required for a message that is a document.
+    pub document_ids: Option<Vec<DocumentId>>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -141,6 +145,85 @@ pub struct ConversationTypingInput {
 pub struct MessageReceiptInput {
     /// Id of the message.
     pub id: MessageId,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A message that is to say something else.
+#[derive(InputObject)]
+pub struct MessageEditInput {
+    /// Id of the message.
+    pub id: MessageId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// The text from now on, 1 to 20,000 characters.
+    pub body: String,
+    /// Users it names from now on, at most 50; those it named when left out.
+    pub mention_ids: Option<Vec<UserId>>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A message to be deleted.
+#[derive(InputObject)]
+pub struct MessageDeleteInput {
+    /// Id of the message.
+    pub id: MessageId,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What the caller thinks of a message.
+#[derive(InputObject)]
+pub struct MessageReactionInput {
+    /// Id of the message.
+    pub id: MessageId,
+    /// One emoji.
+    pub emoji: String,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What the caller has written so far.
+#[derive(InputObject)]
+pub struct MessageDraftSaveInput {
+    /// Id of the conversation.
+    pub conversation_id: ConversationId,
+    /// First message of the thread it is for; null or left out outside threads.
+    pub thread_root_id: Option<MessageId>,
+    /// The text so far, 1 to 20,000 characters.
+    pub body: String,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What the caller no longer wants to send.
+#[derive(InputObject)]
+pub struct MessageDraftDiscardInput {
+    /// Id of the conversation.
+    pub conversation_id: ConversationId,
+    /// First message of the thread it is for; null or left out outside threads.
+    pub thread_root_id: Option<MessageId>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A conversation to be put under a legal hold.
+#[derive(InputObject)]
+pub struct ConversationHoldPlaceInput {
+    /// Id of the conversation.
+    pub conversation_id: ConversationId,
+    /// Why, 1 to 1,000 characters.
+    pub reason: String,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// A conversation whose legal hold is over.
+#[derive(InputObject)]
+pub struct ConversationHoldReleaseInput {
+    /// Id of the conversation.
+    pub conversation_id: ConversationId,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }

@@ -3,12 +3,17 @@
 use async_graphql::{Context, Object};
 
 use super::inputs::{
-    ConversationCreateInput, ConversationInviteInput, ConversationLeaveInput, ConversationMuteInput,
-    ConversationRemoveParticipantInput, ConversationSetRoleInput, ConversationStatusInput, ConversationTypingInput,
-    ConversationUpdateInput, MessageReceiptInput, MessageSendInput,
+    ConversationCreateInput, ConversationHoldPlaceInput, ConversationHoldReleaseInput, ConversationInviteInput,
+    ConversationLeaveInput, ConversationMuteInput, ConversationRemoveParticipantInput, ConversationSetRoleInput,
+    ConversationStatusInput, ConversationTypingInput, ConversationUpdateInput, MessageDeleteInput,
+    MessageDraftDiscardInput, MessageDraftSaveInput, MessageEditInput, MessageReactionInput, MessageReceiptInput,
+    MessageSendInput,
 };
 use super::types::{ChatUserError, Conversation, Message};
 use crate::domains::chat::conversations::service::{self as conversations, NewConversation, UpdateConversation};
+use crate::domains::chat::drafts::service as drafts;
+use crate::domains::chat::keeping::service as keeping;
+use crate::domains::chat::messages::change;
 use crate::domains::chat::messages::service::{self as messages, SendMessage};
 use crate::domains::chat::model::{
     ConversationPriority, ConversationStatus, MessageKind, MessageSensitivity, ParticipantRole, Refusal,
@@ -40,6 +45,14 @@ payload!(
     /// Whether the others were told.
     ConversationTypingPayload {
         /// Id of the conversation.
+        conversation_id: ConversationId,
+    } or ChatUserError
+);
+
+payload!(
+    /// What became of a legal hold.
+    ConversationHoldPayload {
+        /// Id of the conversation; null when refused.
         conversation_id: ConversationId,
     } or ChatUserError
 );
@@ -222,6 +235,34 @@ impl ChatMutation {
         conversation(ctx, participants::mute(request(ctx)?, id, until, once).await).await
     }
 
+    /// Puts a conversation under a legal hold: while it lasts, nothing of it goes away. Needs `chat.hold`.
+    async fn conversation_hold_place(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversation, and why.")] input: ConversationHoldPlaceInput,
+    ) -> Result<ConversationHoldPayload> {
+        let ConversationHoldPlaceInput { conversation_id, reason, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        match keeping::place_hold(request(ctx)?, conversation_id, Phi::new(reason), once).await {
+            Ok(id) => Ok(ConversationHoldPayload::done(id)),
+            Err(stop) => ConversationHoldPayload::refused(stop),
+        }
+    }
+
+    /// Releases a legal hold. Needs `chat.hold`.
+    async fn conversation_hold_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversation.")] input: ConversationHoldReleaseInput,
+    ) -> Result<ConversationHoldPayload> {
+        let ConversationHoldReleaseInput { conversation_id, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        match keeping::release_hold(request(ctx)?, conversation_id, once).await {
+            Ok(id) => Ok(ConversationHoldPayload::done(id)),
+            Err(stop) => ConversationHoldPayload::refused(stop),
+        }
+    }
+
     /// Tells those who listen to the conversation that the caller is writing; to be sent again every few seconds while
     /// they are. Nothing is written down. Needs `chat.typing`.
     async fn conversation_typing(
@@ -241,7 +282,16 @@ impl ChatMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The message.")] input: MessageSendInput,
     ) -> Result<MessagePayload> {
-        let MessageSendInput { conversation_id, body, parent_id, kind, sensitivity, idempotency_key } = input;
+        let MessageSendInput {
+            conversation_id,
+            body,
+            parent_id,
+            kind,
+            sensitivity,
+            mention_ids,
+            document_ids,
+            idempotency_key,
+        } = input;
         let once = once(ctx, idempotency_key)?;
         let new = SendMessage {
             conversation: conversation_id,
@@ -249,8 +299,80 @@ impl ChatMutation {
             body: Phi::new(body),
             parent: parent_id,
             sensitivity: sensitivity.unwrap_or(MessageSensitivity::Normal),
+            mentions: mention_ids.unwrap_or_default(),
+            documents: document_ids.unwrap_or_default(),
         };
         message(ctx, messages::send_message(request(ctx)?, new, once).await).await
+    }
+
+    /// Gives a message of one's own another text; what it said before is kept. Needs `chat.send`.
+    async fn message_edit(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message and its text.")] input: MessageEditInput,
+    ) -> Result<MessagePayload> {
+        let MessageEditInput { id, expected_version, body, mention_ids, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        let outcome =
+            change::edit_message(request(ctx)?, id, expected_version, Phi::new(body), mention_ids, once).await;
+        message(ctx, outcome).await
+    }
+
+    /// Deletes a message of one's own, or of a conversation one owns: that there was one stays, what it said goes, and
+    /// what it said before, reactions, mentions and attachments with it. Needs `chat.send`.
+    async fn message_delete(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message.")] input: MessageDeleteInput,
+    ) -> Result<MessagePayload> {
+        let MessageDeleteInput { id, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        message(ctx, change::delete_message(request(ctx)?, id, once).await).await
+    }
+
+    /// Gives a message an emoji. Needs `chat.send`.
+    async fn message_react(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message and the emoji.")] input: MessageReactionInput,
+    ) -> Result<MessagePayload> {
+        let MessageReactionInput { id, emoji, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        message(ctx, change::react(request(ctx)?, id, emoji, true, once).await).await
+    }
+
+    /// Takes an emoji of one's own back. Needs `chat.send`.
+    async fn message_unreact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message and the emoji.")] input: MessageReactionInput,
+    ) -> Result<MessagePayload> {
+        let MessageReactionInput { id, emoji, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        message(ctx, change::react(request(ctx)?, id, emoji, false, once).await).await
+    }
+
+    /// Keeps what the caller has written so far, in place of what they had there. Needs `chat.draft`.
+    async fn message_draft_save(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where, and what.")] input: MessageDraftSaveInput,
+    ) -> Result<ConversationPayload> {
+        let MessageDraftSaveInput { conversation_id, thread_root_id, body, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        let saved = drafts::save_draft(request(ctx)?, conversation_id, thread_root_id, Phi::new(body), once).await;
+        conversation(ctx, saved).await
+    }
+
+    /// Forgets what the caller has written and not sent. Needs `chat.draft`.
+    async fn message_draft_discard(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where.")] input: MessageDraftDiscardInput,
+    ) -> Result<ConversationPayload> {
+        let MessageDraftDiscardInput { conversation_id, thread_root_id, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        conversation(ctx, drafts::discard_draft(request(ctx)?, conversation_id, thread_root_id, once).await).await
     }
 
     /// Says that the caller has read a message, and so what came before it. Its author learns of it. Needs `chat.receipt`.

@@ -2,16 +2,19 @@
 
 use async_graphql::{Context, InputObject, Object};
 
-use super::types::{Conversation, ConversationConnection, ConversationUnreadTotal};
+use super::types::{Conversation, ConversationConnection, ConversationOnRecord, ConversationUnreadTotal, Message};
 use crate::domains::chat::conversations::service::{self, Filter};
+use crate::domains::chat::keeping::service as keeping;
 use crate::domains::chat::loaders::ConversationLoader;
 use crate::domains::chat::model::{ActivityCursor, ConversationFolder, ConversationKind, ConversationStatus};
 use crate::domains::chat::participants::service as participants;
+use crate::domains::chat::search::service as search;
 use crate::error::Result;
 use crate::graphql::loaders::{LoadError, load_one};
 use crate::graphql::request::request;
 use crate::ids::{ConversationId, PatientId};
 use crate::pagination::PageRequest;
+use crate::phi::Phi;
 
 /// Which conversations are listed. What is left out holds for every conversation.
 #[derive(Debug, Default, InputObject)]
@@ -67,6 +70,33 @@ impl ChatQuery {
         let cursor =
             |one: &Conversation| ActivityCursor { last_activity_at: one.last_activity_at, id: one.id }.encode();
         Ok(ConversationConnection::new(found, page.after.is_some(), total, cursor))
+    }
+
+    /// Which conversations there are about a patient, last begun first, at most 500, whoever takes part in them; nothing
+    /// of what is said. Needs `chat.hold`.
+    async fn conversations_about(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of the patient.")] patient_id: PatientId,
+    ) -> Result<Vec<ConversationOnRecord>> {
+        let found = keeping::conversations_about(request(ctx)?, patient_id).await?;
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// Messages found by their words and by what they mean, best first, in the conversations the caller takes part in.
+    /// A message just sent is found a moment later. The audit log learns what was found, never the query. Needs
+    /// `chat.search`.
+    async fn message_search(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is looked for, 1 to 1,000 characters.")] query: String,
+        #[graphql(desc = "Only in this conversation; in all when left out.")] conversation_id: Option<ConversationId>,
+        #[graphql(desc = "Messages to return, 1 to 100; 20 when left out.")] first: Option<i32>,
+    ) -> Result<Vec<Message>> {
+        let first = PageRequest::<ConversationId>::parse(first, None)?.first;
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        let found = search::search(request(ctx)?, &Phi::new(query), conversation_id, first).await?;
+        Ok(found.into_iter().map(Into::into).collect())
     }
 
     /// What the caller has not read, in all their conversations. Needs `chat.read`.

@@ -1,26 +1,31 @@
 //! Objects of the domain.
 
-use async_graphql::{ComplexObject, Context, SimpleObject};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
+use crate::domains::chat::drafts;
+use crate::domains::chat::keeping::OnRecord;
 use crate::domains::chat::loaders::{
-    ConversationLoader, LastMessageLoader, MessageLoader, MessagesLoader, ParticipantsLoader, RepliesLoader,
-    ReplyCountLoader, UnreadLoader,
+    AttachmentsLoader, ConversationLoader, DraftsLoader, HistoryLoader, LastMessageLoader, MentionsLoader,
+    MessageLoader, MessagesLoader, ParticipantsLoader, ReactionsLoader, RepliesLoader, ReplyCountLoader, UnreadLoader,
 };
+use crate::domains::chat::messages::parts::EarlierText;
 use crate::domains::chat::model::{
     self, ConversationKind, ConversationPriority, ConversationStatus, MessageKind, MessageSensitivity,
     MessageSystemEvent, ParticipantParty, ParticipantRole, Refusal, decode_sequence, encode_sequence,
 };
+use crate::domains::documents::graphql::Document;
+use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::identity::graphql::User;
 use crate::domains::identity::loaders::UserLoader;
 use crate::domains::patients::graphql::Patient;
 use crate::domains::patients::loaders::PatientLoader;
 use crate::error::Result;
 use crate::graphql::connection::connection;
-use crate::graphql::loaders::{LoadError, load_one, or_null};
+use crate::graphql::loaders::{LoadError, load_many, load_one, or_null};
 use crate::graphql::payload::user_error;
 use crate::graphql::request::request;
-use crate::ids::{ConversationId, MessageId, PatientId, UserId};
+use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, UserId};
 use crate::pagination::{End, WindowRequest};
 use crate::phi::Phi;
 
@@ -28,6 +33,10 @@ user_error!(
     /// Why an operation on conversations was refused.
     ChatUserError(Refusal)
 );
+
+async fn users(ctx: &Context<'_>, ids: Vec<UserId>) -> Result<Vec<User>, LoadError> {
+    Ok(load_many::<UserLoader>(ctx, ids).await?.into_iter().map(Into::into).collect())
+}
 
 async fn user(ctx: &Context<'_>, id: UserId) -> Option<User> {
     or_null(ctx, load_one::<UserLoader>(ctx, id).await)?.map(Into::into)
@@ -109,6 +118,12 @@ impl Conversation {
     /// The message sent last, a deleted one too; null while there is none. Needs `chat.read`.
     async fn last_message(&self, ctx: &Context<'_>) -> Result<Option<Message>, LoadError> {
         Ok(load_one::<LastMessageLoader>(ctx, self.id).await?.map(Into::into))
+    }
+
+    /// What the caller has begun to write here and not sent, the one outside threads first. Needs `chat.read`.
+    async fn drafts(&self, ctx: &Context<'_>) -> Result<Vec<MessageDraft>, LoadError> {
+        let found = load_one::<DraftsLoader>(ctx, self.id).await?.unwrap_or_default();
+        Ok(found.into_iter().map(Into::into).collect())
     }
 
     /// Messages in the order they were sent; the last ones when nothing is said. Needs `chat.read`.
@@ -267,6 +282,48 @@ impl Message {
         Ok(MessageConnection::new(found.page.map(Into::into), found.has_previous, None, cursor))
     }
 
+    /// What it said before it was edited, the oldest first. Needs `chat.read`.
+    async fn history(&self, ctx: &Context<'_>) -> Result<Vec<MessageEarlierText>, LoadError> {
+        if self.edited_at.is_none() {
+            return Ok(Vec::new());
+        }
+        let found = load_one::<HistoryLoader>(ctx, self.id).await?.unwrap_or_default();
+        let shown =
+            |text: EarlierText| MessageEarlierText { body: text.body.into_revealed(), written_at: text.written_at };
+        Ok(found.into_iter().map(shown).collect())
+    }
+
+    /// What those who take part think of it, the first emoji first. Needs `chat.read`.
+    async fn reactions(&self, ctx: &Context<'_>) -> Result<Vec<MessageReaction>, LoadError> {
+        let own = request(ctx)?.user()?;
+        let mut reactions: Vec<MessageReaction> = Vec::new();
+        for reaction in load_one::<ReactionsLoader>(ctx, self.id).await?.unwrap_or_default() {
+            let place = reactions.iter().position(|one| one.emoji == reaction.emoji);
+            let place = place.unwrap_or_else(|| {
+                let emoji = reaction.emoji.clone();
+                reactions.push(MessageReaction { emoji, viewer_reacted: false, user_ids: Vec::new() });
+                reactions.len() - 1
+            });
+            if let Some(one) = reactions.get_mut(place) {
+                one.viewer_reacted |= reaction.user == own;
+                one.user_ids.push(reaction.user);
+            }
+        }
+        Ok(reactions)
+    }
+
+    /// Whom it names; those whose account cannot be shown are left out. Needs `chat.read`.
+    async fn mentions(&self, ctx: &Context<'_>) -> Result<Vec<User>, LoadError> {
+        let named = load_one::<MentionsLoader>(ctx, self.id).await?.unwrap_or_default();
+        users(ctx, named.into_iter().map(|(_, user)| user).collect()).await
+    }
+
+    /// Documents it shares, in their order. Needs `chat.read`.
+    async fn attachments(&self, ctx: &Context<'_>) -> Result<Vec<MessageAttachment>, LoadError> {
+        let shared = load_one::<AttachmentsLoader>(ctx, self.id).await?.unwrap_or_default();
+        Ok(shared.into_iter().map(|(_, document_id)| MessageAttachment { document_id }).collect())
+    }
+
     /// Who of the others has read it, the longest there first; null for anybody but its author. Needs `chat.read`.
     async fn read_by(&self, ctx: &Context<'_>) -> Result<Option<Vec<ConversationParticipant>>, LoadError> {
         self.reached(ctx, |participant| participant.seen_sequence).await
@@ -297,6 +354,118 @@ impl Message {
 async fn load(ctx: &Context<'_>, id: Option<MessageId>) -> Result<Option<Message>, LoadError> {
     let Some(id) = id else { return Ok(None) };
     Ok(load_one::<MessageLoader>(ctx, id).await?.map(Into::into))
+}
+
+/// What a message said before it was edited.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct MessageEarlierText {
+    /// The text.
+    pub body: String,
+    /// When it was given that text.
+    pub written_at: DateTime<Utc>,
+}
+
+/// An emoji that a message was given.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct MessageReaction {
+    /// The emoji.
+    pub emoji: String,
+    /// Whether the caller gave it.
+    pub viewer_reacted: bool,
+    #[graphql(skip)]
+    user_ids: Vec<UserId>,
+}
+
+#[ComplexObject]
+impl MessageReaction {
+    /// How many gave it.
+    async fn count(&self) -> usize {
+        self.user_ids.len()
+    }
+
+    /// Who gave it, the first first; those whose account cannot be shown are left out.
+    async fn users(&self, ctx: &Context<'_>) -> Result<Vec<User>, LoadError> {
+        users(ctx, self.user_ids.clone()).await
+    }
+}
+
+/// A document that a message shares.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageAttachment {
+    document_id: DocumentId,
+}
+
+/// A document that a message shares.
+#[Object]
+impl MessageAttachment {
+    /// The document; null when the caller may not know of it. Needs `documents.read`.
+    async fn document(&self, ctx: &Context<'_>) -> Option<Document> {
+        or_null(ctx, load_one::<DocumentLoader>(ctx, self.document_id).await)?.map(Into::into)
+    }
+}
+
+/// What somebody has begun to write and not sent; seen by them alone.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct MessageDraft {
+    /// The text so far.
+    pub body: String,
+    /// When it was saved last.
+    pub saved_at: DateTime<Utc>,
+    #[graphql(skip)]
+    thread_root_id: Option<MessageId>,
+}
+
+#[ComplexObject]
+impl MessageDraft {
+    /// First message of the thread it is for; null outside threads. Needs `chat.read`.
+    async fn thread_root(&self, ctx: &Context<'_>) -> Result<Option<Message>, LoadError> {
+        load(ctx, self.thread_root_id).await
+    }
+}
+
+impl From<drafts::Draft> for MessageDraft {
+    fn from(draft: drafts::Draft) -> Self {
+        Self { body: draft.body.into_revealed(), saved_at: draft.saved_at, thread_root_id: draft.thread_root }
+    }
+}
+
+/// A conversation as whoever may place a legal hold on it knows it: nothing of what it is called or what is said in it.
+/// Needs `chat.hold`.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct ConversationOnRecord {
+    /// Id of the conversation.
+    pub conversation_id: ConversationId,
+    /// What it is for.
+    pub kind: ConversationKind,
+    /// Whether it goes on.
+    pub status: ConversationStatus,
+    /// How many messages were ever sent in it.
+    pub message_count: i64,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// When its last message was sent; when it was begun while there is none.
+    pub last_activity_at: DateTime<Utc>,
+    /// Since when it is under a legal hold; null while it is not.
+    pub held_at: Option<DateTime<Utc>>,
+    /// Why it is under a legal hold; null while it is not.
+    pub hold_reason: Option<String>,
+}
+
+impl From<OnRecord> for ConversationOnRecord {
+    fn from(known: OnRecord) -> Self {
+        Self {
+            conversation_id: known.id,
+            kind: known.kind,
+            status: known.status,
+            message_count: known.messages,
+            created_at: known.created_at,
+            last_activity_at: known.last_activity_at,
+            held_at: known.held_at,
+            hold_reason: known.hold_reason.map(Phi::into_revealed),
+        }
+    }
 }
 
 /// How much the caller has not read.

@@ -1,6 +1,9 @@
 //! Encryption of what is said.
 
-use super::repository::MessageRow;
+use uuid::Uuid;
+
+use super::parts::EarlierText;
+use super::repository::{MessageRow, VersionRow};
 use crate::crypto::{ColumnId, FacilityKeys};
 use crate::domains::chat::model::Message;
 use crate::error::Result;
@@ -8,9 +11,25 @@ use crate::ids::{MessageId, TypedId as _};
 use crate::phi::Phi;
 
 const BODY: ColumnId = ColumnId::new("messages", "body");
+const VERSION_BODY: ColumnId = ColumnId::new("message_versions", "body");
 
 pub(super) fn seal_body(keys: &FacilityKeys, id: MessageId, body: &Phi<String>) -> Result<Vec<u8>> {
     Ok(keys.fields.encrypt_text(BODY, id.uuid(), body)?)
+}
+
+/// The text of a message, to be kept as an earlier one: the id it is kept under, and its ciphertext there.
+pub(super) fn reseal_version(keys: &FacilityKeys, message: MessageId, sealed: &[u8]) -> Result<(Uuid, Vec<u8>)> {
+    let id = Uuid::now_v7();
+    let body = keys.fields.decrypt_text(BODY, message.uuid(), sealed)?;
+    Ok((id, keys.fields.encrypt_text(VERSION_BODY, id, &body)?))
+}
+
+pub(super) fn open_version(keys: &FacilityKeys, row: VersionRow) -> Result<EarlierText> {
+    Ok(EarlierText {
+        message: row.message_id,
+        body: keys.fields.decrypt_text(VERSION_BODY, row.id, &row.body_ciphertext)?,
+        written_at: row.written_at,
+    })
 }
 
 pub(super) fn open(keys: &FacilityKeys, row: MessageRow) -> Result<Message> {

@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::repository::{self, MessageRow, NewMessage};
-use super::sealing;
-use crate::access::{Once, RequestContext, Subject, Tx};
+use super::{parts, sealing};
+use crate::access::{Once, Read, RequestContext, Subject, Tx};
 use crate::crypto::FacilityKeys;
 use crate::domains::chat::changes::spoken;
 use crate::domains::chat::conversations::service::{locked, observer};
 use crate::domains::chat::model::{
     Message, MessageKind, MessageSensitivity, MessageSystemEvent, ParticipantRole, Refusal,
 };
+use crate::domains::chat::search::index_later;
 use crate::domains::chat::{policy, validation};
 use crate::error::{Error, Result, Stop};
 use crate::events::EventKind;
-use crate::ids::{ConversationId, MessageId, PatientId, UserId, new_id};
+use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, UserId, new_id};
 use crate::pagination::{Window, WindowRequest};
 use crate::phi::Phi;
 
@@ -28,6 +29,8 @@ pub struct SendMessage {
     pub body: Phi<String>,
     pub parent: Option<MessageId>,
     pub sensitivity: MessageSensitivity,
+    pub mentions: Vec<UserId>,
+    pub documents: Vec<DocumentId>,
 }
 
 /// A message in the audit log.
@@ -62,6 +65,18 @@ pub async fn messages_by_ids(ctx: &RequestContext, ids: &[MessageId]) -> Result<
     let rows = repository::find_by_ids(read.db()?, ctx.facility(), ids).await?;
     let keys = read.keys().await?;
     rows.into_iter().map(|row| shown(ctx, &keys, row)).collect()
+}
+
+/// A message and its text, for the server itself; `None` when it is gone or has none.
+pub(in crate::domains::chat) async fn to_be_indexed(
+    read: &Read,
+    id: MessageId,
+) -> Result<Option<(Message, Phi<String>)>> {
+    let found = repository::find_by_ids(read.db()?, read.ctx().facility(), &[id]).await?.pop();
+    let Some(row) = found else { return Ok(None) };
+    let message = sealing::open(&*read.keys().await?, row)?;
+    let body = message.body.clone();
+    Ok(body.map(|body| (message, body)))
 }
 
 /// The last message of each conversation that has one.
@@ -131,12 +146,12 @@ pub async fn reply_counts(ctx: &RequestContext, roots: &[MessageId]) -> Result<H
     Ok(repository::reply_counts(read.db()?, ctx.facility(), roots).await?.into_iter().collect())
 }
 
-/// Sends a message: two statements, whatever is in it. The conversation's row is taken by the first, so that messages
+/// Sends a message: three statements, and one more each for whom it names and what it shares. The conversation's row is taken by the first, so that messages
 /// are numbered in the order they commit, and who takes part is asked by the second.
 ///
 /// # Errors
-/// Refused when the text is empty or too long, the conversation is closed, there is no such message to answer, or the
-/// caller only observes.
+/// Refused when the text is empty or too long, the conversation is closed, there is no such message to answer, no such
+/// document to share or nobody of that name taking part, or the caller only observes.
 pub async fn send_message(
     ctx: &RequestContext,
     new: SendMessage,
@@ -148,6 +163,9 @@ pub async fn send_message(
             validation::body(&new.body)?;
             if matches!(new.kind, MessageKind::System | MessageKind::Assistant) {
                 return Err(Stop::refuse(Refusal::Invalid, &["input", "kind"], "people send no such messages"));
+            }
+            if new.kind == MessageKind::Document && new.documents.is_empty() {
+                return Err(Stop::refuse(Refusal::Invalid, &["input", "documentIds"], "must name a document"));
             }
             let (ctx, db, id): (_, _, MessageId) = (tx.ctx(), tx.db()?, new_id());
             let body_ciphertext = sealing::seal_body(&*tx.keys().await?, id, &new.body)?;
@@ -172,6 +190,9 @@ pub async fn send_message(
             let Some(audience) = repository::insert(db, ctx.facility(), row).await? else {
                 return Err(unsent(&tx, new.conversation).await);
             };
+            parts::mention(&tx, new.conversation, id, new.mentions).await?;
+            parts::attach(&tx, id, &new.documents).await?;
+            index_later(&tx, id).await?;
             spoken(&tx, EventKind::MessageSent, new.conversation, id, &audience);
             Ok(id)
         })

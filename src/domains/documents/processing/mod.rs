@@ -20,14 +20,17 @@ mod repository;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use diesel_async::AsyncPgConnection;
+
 pub use cells::divide_now;
 pub(super) use cells::look_after;
 pub(super) use document::quarantine;
 pub(super) use passages::open_text;
 
 use super::service;
+use crate::crypto::FacilityKeys;
 use crate::embedding::EmbeddingError;
-use crate::error::{Error, Stop};
+use crate::error::{Error, Result, Stop};
 use crate::jobs::{Failure, Handlers};
 
 /// The `failure_code` of a document that we fail on again and again; all others but the next are codes of
@@ -72,6 +75,15 @@ pub fn register_handlers(handlers: &mut Handlers) {
     handlers.insert(REEMBED, Arc::new(reembed::Reembed));
     handlers.insert(DIVIDE, Arc::new(cells::Divide));
     handlers.insert(DROP_VECTORS, Arc::new(reembed::DropVectors));
+}
+
+/// The lexemes of texts as search keeps them, hashed, with how often each occurs: what other domains are found by as
+/// documents are. The texts pass through the database's own parser and stay nowhere.
+///
+/// # Errors
+/// A fault.
+pub async fn terms_of(db: &AsyncPgConnection, keys: &FacilityKeys, texts: &[&str]) -> Result<Vec<Vec<(i64, i16)>>> {
+    passages::terms_of(db, keys, texts).await
 }
 
 /// Nothing here is refused: a job has no user who could mend anything.

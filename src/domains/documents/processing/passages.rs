@@ -136,6 +136,22 @@ pub(super) async fn terms(db: &AsyncPgConnection, keys: &FacilityKeys, passages:
     Ok(Lexemes { terms: sorted.collect(), spelled: spelled(keys, &words) })
 }
 
+/// The hashed lexemes of texts, in their order, each with how often it occurs.
+pub(super) async fn terms_of(
+    db: &AsyncPgConnection,
+    keys: &FacilityKeys,
+    texts: &[&str],
+) -> Result<Vec<Vec<(i64, i16)>>> {
+    let mut counted: Vec<HashMap<i64, i32>> = texts.iter().map(|_| HashMap::new()).collect();
+    for found in repository::lexemes(db, texts.to_vec()).await? {
+        if let Some(of_text) = usize::try_from(found.position).ok().and_then(|position| counted.get_mut(position)) {
+            *of_text.entry(keys.index.lexeme(&found.lexeme)).or_default() += found.frequency;
+        }
+    }
+    let narrowed = |(term, count): (i64, i32)| (term, i16::try_from(count).unwrap_or(i16::MAX));
+    Ok(counted.into_iter().map(|of_text| of_text.into_iter().map(narrowed).collect()).collect())
+}
+
 /// The spellings of words, hashed; sorted, as they are written.
 fn spelled(keys: &FacilityKeys, words: &[repository::WordRow]) -> Vec<Spelled> {
     let mut spelled: Vec<Spelled> = words

@@ -21,8 +21,8 @@ pub use links::{link_patients, unlink_patient};
 pub(super) use notes::{Draft, a_draft, begin_addendum, begin_draft, set_text};
 pub use notes::{add_to_note, autosave_note, create_note, finalize_note, reopen_note, update_note};
 pub use read::{
-    addenda_of, count_documents, document, documents_by_ids, documents_of_patients, list_documents, signature,
-    signatures_of, texts_of,
+    addenda_of, are_readable, count_documents, document, documents_by_ids, documents_of_patients, list_documents,
+    signature, signatures_of, texts_of,
 };
 pub use sign::{cosign_note, sign_note};
 pub use sweep::{look_after_search, sweep_orphans};

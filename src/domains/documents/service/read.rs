@@ -1,9 +1,9 @@
 //! Reading documents.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::sight;
-use crate::access::RequestContext;
+use crate::access::{RequestContext, Tx};
 use crate::domains::documents::model::{CheckedSignature, Document, DocumentFilter, DocumentRow};
 use crate::domains::documents::signing::{NoteContent, is_valid};
 use crate::domains::documents::{policy, repository, sealing};
@@ -31,6 +31,18 @@ pub async fn documents_by_ids(ctx: &RequestContext, ids: &[DocumentId]) -> Resul
     let rows = repository::find_by_ids(read.db()?, sight(ctx, &read), ids).await?;
     let keys = read.keys().await?;
     rows.into_iter().map(|row| sealing::open_document(ctx, &keys, row)).collect()
+}
+
+/// Whether there are all of these documents, and whoever writes may read them.
+///
+/// # Errors
+/// A fault.
+pub async fn are_readable(tx: &Tx, ids: &[DocumentId]) -> Result<bool> {
+    if !tx.may(&policy::READ) {
+        return Ok(false);
+    }
+    let wanted: BTreeSet<DocumentId> = ids.iter().copied().collect();
+    Ok(repository::find_by_ids(tx.db()?, sight(tx.ctx(), tx), ids).await?.len() == wanted.len())
 }
 
 /// A page of documents, last added first.

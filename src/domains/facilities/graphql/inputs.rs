@@ -84,6 +84,9 @@ pub struct FacilitySettingsUpdateInput {
     /// Whether the facility is closed to sign-ins without a second factor; by default not. Whoever turns it on
     /// must have signed in with one.
     pub require_second_factor: MaybeUndefined<bool>,
+    /// How long a completed conversation is kept before it is deleted, in days: 30 to 36,500, or 0 for good, which is
+    /// the default. A legal hold keeps it longer.
+    pub conversation_retention_days: MaybeUndefined<i32>,
     /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
     pub idempotency_key: Option<String>,
 }
@@ -296,9 +299,16 @@ impl From<FacilitySettingsUpdateInput> for SettingsChanges {
             break_glass_minutes,
             invitation_days,
             require_second_factor,
+            conversation_retention_days,
             idempotency_key: _,
         } = input;
-        Self { restrict_therapists_to_own_patients, break_glass_minutes, invitation_days, require_second_factor }
+        Self {
+            restrict_therapists_to_own_patients,
+            break_glass_minutes,
+            invitation_days,
+            require_second_factor,
+            conversation_retention_days,
+        }
     }
 }
 

@@ -79,6 +79,8 @@ pub struct FacilitySettings {
     pub invitation_days: i32,
     /// Whether the facility is closed to sign-ins without a second factor.
     pub require_second_factor: bool,
+    /// How long a completed conversation is kept before it is deleted, in days; 0 for good. A legal hold keeps it longer.
+    pub conversation_retention_days: i32,
 }
 
 /// Someone who works, or worked, in the facility. Needs `facilities.members.read`.
@@ -287,8 +289,15 @@ impl From<model::Settings> for FacilitySettings {
             break_glass_minutes,
             invitation_days,
             require_second_factor,
+            conversation_retention_days,
         } = settings;
-        Self { restrict_therapists_to_own_patients, break_glass_minutes, invitation_days, require_second_factor }
+        Self {
+            restrict_therapists_to_own_patients,
+            break_glass_minutes,
+            invitation_days,
+            require_second_factor,
+            conversation_retention_days,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{invitations, stale};
-use crate::access::{Once, RequestContext, Subject, Tx};
+use crate::access::{Once, Read, RequestContext, Subject, Tx};
 use crate::domains::facilities::model::{
     CreateFacility, Facility, FacilityChanges, FacilityStatus, FacilitySuspensionReason, NewFacility, Refusal,
     Settings, SettingsChanges,
@@ -69,6 +69,15 @@ pub async fn count_facilities(ctx: &RequestContext, status: Option<FacilityStatu
 /// [`Error::NotFound`] when no facility is bound.
 pub async fn settings(tx: &Tx) -> Result<Settings> {
     let row = repository::facilities::find(tx.db()?, tx.ctx().facility()).await?.ok_or(Error::NotFound)?;
+    sealing::open_settings(row.settings)
+}
+
+/// The same for what only reads.
+///
+/// # Errors
+/// [`Error::NotFound`] when no facility is bound.
+pub async fn settings_of(read: &Read) -> Result<Settings> {
+    let row = repository::facilities::find(read.db()?, read.ctx().facility()).await?.ok_or(Error::NotFound)?;
     sealing::open_settings(row.settings)
 }
 

@@ -143,6 +143,8 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("conversations", "tags"),
     tenant!("conversations", "hold_reason"),
     tenant!("messages", "body"),
+    tenant!("message_versions", "body"),
+    tenant!("message_drafts", "body"),
 ];
 
 /// Table and column, as in the database, of every column that a rotation re-encrypts.

@@ -1,11 +1,16 @@
 //! Conversations, through the API.
 
 mod access;
+mod changes;
 mod conversations;
+mod drafts;
 mod events;
+mod keeping;
 mod messages;
 mod participants;
 mod receipts;
+mod search;
+mod unread;
 
 use anamnesis::ids::TypedId as _;
 use serde_json::{Value, json};
@@ -13,7 +18,18 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Client, TestApp};
 
 /// Tables of the domain, each of which a refused operation must leave as it was.
-const TABLES: &[&str] = &["conversations", "conversation_participants", "messages"];
+const TABLES: &[&str] = &[
+    "conversations",
+    "conversation_participants",
+    "messages",
+    "message_versions",
+    "message_reactions",
+    "message_mentions",
+    "message_attachments",
+    "message_drafts",
+    "message_terms",
+    "message_embeddings",
+];
 
 const CONVERSATION: &str = "conversation { id kind title tags priority status messageCount version patient { id }
     createdBy { id } participants { role party user { id } invitedBy { id } } }";

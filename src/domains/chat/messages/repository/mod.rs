@@ -1,5 +1,12 @@
 //! SQL of messages. What is not the caller's is not there: the database's policy narrows every statement.
 
+mod parts;
+
+pub(super) use parts::{
+    Target, VersionRow, attach, attachments_of, clear_mentions, erase, forget, keep_version, mention, mentions_of,
+    react, reactions_of, set_body, target, versions_of,
+};
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bytea, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension as _, QueryableByName};
