@@ -36,7 +36,10 @@ impl Vectors {
     /// How many.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.values.len().checked_div(self.dimensions).unwrap_or_default()
+        match self.values.len().checked_div(self.dimensions) {
+            Some(many) => many,
+            None => 0,
+        }
     }
 
     /// Whether there are none.

@@ -196,3 +196,44 @@ async fn preferences_are_checked_and_have_a_version() {
     let anonymous = app.anonymous().run("{ notificationUnreadCount }", json!({})).await;
     assert_eq!(anonymous.code(), "UNAUTHENTICATED");
 }
+
+#[tokio::test]
+async fn those_who_take_part_are_told_of_messages_until_they_have_read_them() {
+    let app = TestApp::start().await;
+    let (nurse, physician, muted) =
+        (app.member(&[Role::Nurse]).await, app.member(&[Role::Physician]).await, app.member(&[Role::Physician]).await);
+    let run = async |client: &Client, field: &str, ty: &str, selection: &str, input: Value| {
+        let document = format!(
+            "mutation($input: {ty}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message }} }} }}"
+        );
+        let mut answer = client.run(&document, json!({ "input": input })).await.ok();
+        assert_eq!(answer[field]["userErrors"], json!([]), "{field}");
+        answer[field].take()
+    };
+    let ids = [&physician, &muted].map(|client| client.user.unwrap().encode());
+    let input = json!({ "kind": "GENERAL", "title": "Beds", "participantIds": ids });
+    let begun = run(&nurse, "conversationCreate", "ConversationCreateInput", "conversation { id }", input).await;
+    let conversation = begun["conversation"]["id"].clone();
+    let until = json!({ "id": conversation, "until": "2026-03-10T00:00:00Z" });
+    run(&muted, "conversationMute", "ConversationMuteInput", "conversation { id }", until).await;
+    for body in ["one", "two"] {
+        let input = json!({ "conversationId": conversation, "body": body });
+        run(&nurse, "messageSend", "MessageSendInput", "message { id }", input).await;
+    }
+    let input = json!({ "conversationId": conversation, "body": "three", "mentionIds": [ids[1]] });
+    let last = run(&nurse, "messageSend", "MessageSendInput", "message { id }", input).await;
+    let kinds = async |client: &Client| {
+        let (_, nodes) = listed(client, true).await;
+        let mut kinds: Vec<_> =
+            nodes.iter().map(|node| (node["kind"].as_str().unwrap().to_owned(), node["times"].as_i64().unwrap())).collect();
+        kinds.sort();
+        kinds
+    };
+    let told = |kind: &str, times: i64| (kind.to_owned(), times);
+    assert_eq!(kinds(&physician).await, [told("MESSAGE", 3), told("PARTICIPATION", 1)]);
+    assert_eq!(kinds(&muted).await, [told("MENTION", 1), told("PARTICIPATION", 1)]);
+    assert_eq!(kinds(&nurse).await, []);
+    // What was read is not told of any more.
+    run(&physician, "messageMarkRead", "MessageReceiptInput", "conversation { id }", json!({ "id": last["message"]["id"] })).await;
+    assert_eq!(kinds(&physician).await, []);
+}

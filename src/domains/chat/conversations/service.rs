@@ -17,6 +17,8 @@ use crate::domains::chat::model::{
 };
 use crate::domains::chat::participants::{self, NewParticipant};
 use crate::domains::chat::{policy, validation};
+use crate::domains::notifications::model::NotificationKind;
+use crate::domains::notifications::service as notifications;
 use crate::domains::{facilities, patients};
 use crate::error::{Error, Result, Stop};
 use crate::events::EventKind;
@@ -150,6 +152,7 @@ pub async fn create_conversation(
             let audience: Vec<UserId> = seats.iter().map(|seat| seat.user).collect();
             participants::insert(&tx, id, seats).await?;
             told(&tx, EventKind::ConversationChanged, id, &audience);
+            notifications::tell(&tx, &audience, NotificationKind::Participation, id).await?;
             tx.audit(subject(id, new.patient), json!({ "kind": new.kind.as_str() }));
             Ok(id)
         })
@@ -298,6 +301,9 @@ pub async fn set_status(
             let said = say(&tx, id, event, &[ctx.user()?]).await?;
             let audience = changed(&tx, EventKind::ConversationChanged, id).await?;
             said.into_iter().for_each(|message| spoken(&tx, EventKind::MessageSent, id, message, &audience));
+            if status == ConversationStatus::Escalated {
+                notifications::tell(&tx, &audience, NotificationKind::ConversationEscalated, id).await?;
+            }
             tx.audit(subject(id, conversation.patient_id), json!({ "status": status.as_str() }));
             Ok(id)
         })

@@ -15,6 +15,8 @@ use crate::domains::chat::model::{
 };
 use crate::domains::chat::search::index_later;
 use crate::domains::chat::{policy, validation};
+use crate::domains::notifications::model::NotificationKind;
+use crate::domains::notifications::service as notifications;
 use crate::error::{Error, Result, Stop};
 use crate::events::EventKind;
 use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, UserId, new_id};
@@ -187,16 +189,30 @@ pub async fn send_message(
                 sensitivity: new.sensitivity,
                 now: ctx.now(),
             };
-            let Some(audience) = repository::insert(db, ctx.facility(), row).await? else {
+            let Some(sent) = repository::insert(db, ctx.facility(), row).await? else {
                 return Err(unsent(&tx, new.conversation).await);
             };
-            parts::mention(&tx, new.conversation, id, new.mentions).await?;
+            parts::mention(&tx, new.conversation, id, new.mentions.clone()).await?;
             parts::attach(&tx, id, &new.documents).await?;
             index_later(&tx, id).await?;
-            spoken(&tx, EventKind::MessageSent, new.conversation, id, &audience);
+            spoken(&tx, EventKind::MessageSent, new.conversation, id, &sent.audience);
+            notify(&tx, new.conversation, id, &new.mentions, sent.unmuted).await?;
             Ok(id)
         })
         .await
+}
+
+/// Whoever is named is told of the message, the others of the conversation, unless they want no notifications of it.
+async fn notify(
+    tx: &Tx,
+    conversation: ConversationId,
+    message: MessageId,
+    named: &[UserId],
+    mut unmuted: Vec<UserId>,
+) -> Result<()> {
+    unmuted.retain(|user| !named.contains(user));
+    notifications::tell(tx, named, NotificationKind::Mention, message).await?;
+    notifications::tell(tx, &unmuted, NotificationKind::Message, conversation).await
 }
 
 /// Why a message was not sent: whoever wrote it observes, or there is nothing to answer.

@@ -16,6 +16,8 @@ use crate::domains::chat::model::{MessageSystemEvent, Participant, ParticipantPa
 use crate::domains::chat::policy;
 use crate::domains::chat::validation::MAX_PARTICIPANTS;
 use crate::domains::facilities;
+use crate::domains::notifications::model::NotificationKind;
+use crate::domains::notifications::service as notifications;
 use crate::error::{Error, Result, Stop};
 use crate::events::{EventKind, NewEvent};
 use crate::ids::{ConversationId, MessageId, UserId};
@@ -94,6 +96,7 @@ pub async fn invite(
             for message in said {
                 spoken(&tx, EventKind::MessageSent, conversation, message, &audience);
             }
+            notifications::tell(&tx, &users, NotificationKind::Participation, conversation).await?;
             tx.audit(subject(conversation, found.patient_id), json!({ "change": "invited", "users": users }));
             Ok(conversation)
         })
@@ -277,6 +280,9 @@ pub async fn receive(
             // What one wants to read again is nobody else's business.
             let audience = if receipt == Receipt::Unread { vec![ctx.user()?] } else { present };
             told(&tx, EventKind::ReceiptsChanged, conversation, &audience);
+            if receipt == Receipt::Read {
+                notifications::seen(&tx, conversation).await?;
+            }
             let word = match receipt {
                 Receipt::Delivered => "delivered",
                 Receipt::Read => "read",

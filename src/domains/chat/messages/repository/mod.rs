@@ -116,17 +116,18 @@ pub(super) struct NewMessage {
 
 /// Who takes part when it is sent. `None` when whoever sends it takes no part any more or only observes, or there is no
 /// such message to answer. Asked with the number in hand, so after whoever was taken out meanwhile is gone.
-pub(super) async fn insert(
-    mut db: &AsyncPgConnection,
-    facility: FacilityId,
-    new: NewMessage,
-) -> Result<Option<Vec<UserId>>> {
-    #[derive(QueryableByName)]
-    struct Sent {
-        #[diesel(sql_type = Array<SqlUuid>)]
-        audience: Vec<UserId>,
-    }
-    let sent: Option<Sent> = sql(
+/// Who was there when a message was sent.
+#[derive(QueryableByName)]
+pub(super) struct Sent {
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub audience: Vec<UserId>,
+    /// Those of them who want notifications.
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub unmuted: Vec<UserId>,
+}
+
+pub(super) async fn insert(mut db: &AsyncPgConnection, facility: FacilityId, new: NewMessage) -> Result<Option<Sent>> {
+    let sent = sql(
         "INSERT INTO messages (facility_id, id, conversation_id, sequence, author_user_id, kind, body_ciphertext, \
              thread_root_id, parent_id, sensitivity, created_at) \
          SELECT $1, $2, $3, $4, $5, $6, $7, coalesce(m.thread_root_id, m.id), m.id, $9, $10 \
@@ -135,7 +136,10 @@ pub(super) async fn insert(
          WHERE p.facility_id = $1 AND p.conversation_id = $3 AND p.user_id = $5 AND p.left_at IS NULL \
            AND p.role <> 'observer' AND ($8 IS NULL OR m.id IS NOT NULL) \
          RETURNING ARRAY(SELECT a.user_id FROM conversation_participants a WHERE a.facility_id = $1 \
-           AND a.conversation_id = $3 AND a.left_at IS NULL) AS audience",
+           AND a.conversation_id = $3 AND a.left_at IS NULL) AS audience, \
+           ARRAY(SELECT a.user_id FROM conversation_participants a WHERE a.facility_id = $1 \
+           AND a.conversation_id = $3 AND a.left_at IS NULL AND (a.muted_until IS NULL OR a.muted_until <= $10)) \
+           AS unmuted",
     )
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(new.id)
@@ -150,7 +154,7 @@ pub(super) async fn insert(
     .get_result(&mut db)
     .await
     .optional()?;
-    Ok(sent.map(|sent| sent.audience))
+    Ok(sent)
 }
 
 /// What happened to a conversation, to each of these users; the last number given out is the last one's.
