@@ -56,7 +56,7 @@ impl Feed {
             tokio::spawn(follow(Arc::downgrade(self), Arc::downgrade(app), Arc::clone(&self.wake)));
             Ok(())
         };
-        self.begun.get_or_try_init(begin).await.map(|_| ())
+        self.begun.get_or_try_init(begin).await.map(|()| ())
     }
 
     async fn session(&self, app: &App) -> Result<Session> {

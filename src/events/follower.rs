@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::ids::FacilityId;
 
 /// How long a listener hears nothing before it is asked again whether it may listen at all.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// What a listener hears.
 #[derive(Debug)]

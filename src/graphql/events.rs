@@ -67,8 +67,8 @@ pub struct EventsSubscription;
 #[Subscription(name = "Subscription")]
 impl EventsSubscription {
     /// What happens in the facility, as it happens, in the order it was committed, each event once. The first event is
-    /// of the kind LISTENING and has the cursor everything after is told from: what is read after it is complete. A
-    /// subscription that broke off goes on with `after`; when it was away for too long it ends with CURSOR_EXPIRED, and
+    /// of the kind `LISTENING` and has the cursor everything after is told from: what is read after it is complete. A
+    /// subscription that broke off goes on with `after`; when it was away for too long it ends with `CURSOR_EXPIRED`, and
     /// the client reads anew. Who may see the subject is asked for every event; a subscription of somebody who was
     /// signed out or left the facility ends. Needs `events.subscribe`, and for each event what its subject needs.
     async fn events(

@@ -15,7 +15,7 @@ use super::Edge;
 use super::graphql::{failed, outcome_of, sealed};
 use crate::access::{ContextParts, RequestContext};
 use crate::domains::identity::graphql::Cookies;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::graphql::loaders::batched_stream;
 use crate::graphql::observe::Observed;
 
@@ -62,18 +62,7 @@ impl<S: Stream<Item = GraphqlResponse> + Unpin> Running<S> {
         }
         let (answer, ended) = match self.limit.take() {
             None => (self.operation.next().await, self.ctx.finish().await),
-            Some(limit) => match tokio::time::timeout(limit, self.operation.next()).await {
-                Ok(answer) => {
-                    if let Some(answer) = &answer {
-                        self.count(answer);
-                    }
-                    (answer, self.ctx.finish().await)
-                }
-                Err(_) => {
-                    self.over = true;
-                    (Some(failed(Error::Timeout)), self.ctx.abandon().await)
-                }
-            },
+            Some(limit) => self.first(limit).await,
         };
         let request_id = self.ctx.parts().request_id;
         match ended {
@@ -84,6 +73,18 @@ impl<S: Stream<Item = GraphqlResponse> + Unpin> Running<S> {
                 Some(sealed(failed(error), request_id))
             }
         }
+    }
+
+    /// The first answer, within its limit.
+    async fn first(&mut self, limit: Duration) -> (Option<GraphqlResponse>, Result<()>) {
+        let Ok(answer) = tokio::time::timeout(limit, self.operation.next()).await else {
+            self.over = true;
+            return (Some(failed(Error::Timeout)), self.ctx.abandon().await);
+        };
+        if let Some(answer) = &answer {
+            self.count(answer);
+        }
+        (answer, self.ctx.finish().await)
     }
 
     fn count(&self, answer: &GraphqlResponse) {

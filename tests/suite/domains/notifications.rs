@@ -224,8 +224,10 @@ async fn those_who_take_part_are_told_of_messages_until_they_have_read_them() {
     let last = run(&nurse, "messageSend", "MessageSendInput", "message { id }", input).await;
     let kinds = async |client: &Client| {
         let (_, nodes) = listed(client, true).await;
-        let mut kinds: Vec<_> =
-            nodes.iter().map(|node| (node["kind"].as_str().unwrap().to_owned(), node["times"].as_i64().unwrap())).collect();
+        let mut kinds: Vec<_> = nodes
+            .iter()
+            .map(|node| (node["kind"].as_str().unwrap().to_owned(), node["times"].as_i64().unwrap()))
+            .collect();
         kinds.sort();
         kinds
     };
@@ -234,6 +236,13 @@ async fn those_who_take_part_are_told_of_messages_until_they_have_read_them() {
     assert_eq!(kinds(&muted).await, [told("MENTION", 1), told("PARTICIPATION", 1)]);
     assert_eq!(kinds(&nurse).await, []);
     // What was read is not told of any more.
-    run(&physician, "messageMarkRead", "MessageReceiptInput", "conversation { id }", json!({ "id": last["message"]["id"] })).await;
+    run(
+        &physician,
+        "messageMarkRead",
+        "MessageReceiptInput",
+        "conversation { id }",
+        json!({ "id": last["message"]["id"] }),
+    )
+    .await;
     assert_eq!(kinds(&physician).await, []);
 }

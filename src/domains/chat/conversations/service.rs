@@ -300,7 +300,9 @@ pub async fn set_status(
             };
             let said = say(&tx, id, event, &[ctx.user()?]).await?;
             let audience = changed(&tx, EventKind::ConversationChanged, id).await?;
-            said.into_iter().for_each(|message| spoken(&tx, EventKind::MessageSent, id, message, &audience));
+            for message in said {
+                spoken(&tx, EventKind::MessageSent, id, message, &audience);
+            }
             if status == ConversationStatus::Escalated {
                 notifications::tell(&tx, &audience, NotificationKind::ConversationEscalated, id).await?;
             }

@@ -177,7 +177,9 @@ async fn go(
     repository::set_left(db, ctx.facility(), conversation, user, ctx.now()).await?;
     let audience: Vec<UserId> = left.iter().map(|there| there.user).collect();
     told(tx, EventKind::ParticipantsChanged, conversation, &audience);
-    said.into_iter().for_each(|message| spoken(tx, EventKind::MessageSent, conversation, message, &audience));
+    for message in said {
+        spoken(tx, EventKind::MessageSent, conversation, message, &audience);
+    }
     Ok(())
 }
 

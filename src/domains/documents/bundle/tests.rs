@@ -50,6 +50,7 @@ fn note(part2: bool) -> OpenNote {
         created_at: now(),
         updated_at: now(),
         patient_ids: Vec::new(),
+        visit_id: None,
     };
     let text = Phi::from("Ánimo \"low\";\n\tslept 5½ h — نام");
     let fields = Some(Phi::from(r#"{"mood":{"text":"low"}}"#));

@@ -171,12 +171,7 @@ async fn upload(
             Ok(id)
         })
         .await;
-    let unused = match &outcome {
-        // Another id is the answer to an earlier request with the same idempotency key.
-        Ok(document) => *document != id,
-        Err(Stop::Refused(_)) => true,
-        Err(Stop::Error(error)) => !error.is_fault() && !matches!(error, Error::Timeout),
-    };
+    let unused = is_unused(&outcome, id);
     if !unused && outcome.is_ok() {
         ctx.app().metrics.document(DocumentStatus::Uploaded.as_str());
     }
@@ -184,6 +179,16 @@ async fn upload(
         tracing::warn!(%error, "a refused upload was left for the sweep");
     }
     outcome
+}
+
+/// Whether a stored file belongs to no document after all, and is to be removed.
+fn is_unused(outcome: &Result<DocumentId, Stop<Refusal>>, id: DocumentId) -> bool {
+    match outcome {
+        // Another id is the answer to an earlier request with the same idempotency key.
+        Ok(document) => *document != id,
+        Err(Stop::Refused(_)) => true,
+        Err(Stop::Error(error)) => !error.is_fault() && !matches!(error, Error::Timeout),
+    }
 }
 
 /// A psychotherapy note has no file: it would be read into search.
