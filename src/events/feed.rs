@@ -56,7 +56,8 @@ impl Feed {
             tokio::spawn(follow(Arc::downgrade(self), Arc::downgrade(app), Arc::clone(&self.wake)));
             Ok(())
         };
-        self.begun.get_or_try_init(begin).await.map(|()| ())
+        self.begun.get_or_try_init(begin).await?;
+        Ok(())
     }
 
     async fn session(&self, app: &App) -> Result<Session> {
