@@ -9,7 +9,7 @@ use tokio::sync::{Notify, OnceCell, broadcast, watch};
 use super::{Event, repository};
 use crate::app::App;
 use crate::db::{Binding, Mode, Session};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::FacilityId;
 
 /// Events kept in memory for listeners that are a little behind.
@@ -54,7 +54,7 @@ impl Feed {
             session.end(false).await?;
             self.head.send_replace(extent.head);
             tokio::spawn(follow(Arc::downgrade(self), Arc::downgrade(app), Arc::clone(&self.wake)));
-            Ok(())
+            Ok::<_, Error>(())
         };
         self.begun.get_or_try_init(begin).await?;
         Ok(())
