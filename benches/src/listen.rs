@@ -87,7 +87,7 @@ async fn measure(bed: &Bed, idle: usize, active: usize, messages: usize) -> Resu
     let (mut acknowledged, mut received) = (Vec::with_capacity(messages), Vec::with_capacity(messages * active));
     for number in 0..messages {
         let sent = Instant::now();
-        let body = json!({ "conversation": busy, "body": number.to_string() });
+        let body = json!({ "conversation": &*busy, "body": number.to_string() });
         acknowledged.push(client.run(SEND, &body).await?.took);
         for _ in 0..active {
             let (which, at) = told.recv().await.ok_or("a subscriber ended")?;

@@ -60,11 +60,12 @@ impl Subscribed {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "whoever runs it is to know that it was not run")]
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_from_npm_connect_resume_and_complete() {
     let folder = tempfile::tempdir().unwrap();
     let Some(script) = installed(folder.path()).await else {
-        println!("Node or its registry is not there: clients from npm were not run");
+        eprintln!("Node or its registry is not there: clients from npm were not run");
         return;
     };
     let app = TestApp::start().await;

@@ -212,7 +212,7 @@ async fn events_come_as_server_sent_events_where_they_are_asked_for() {
     let mut text = String::new();
     let mut until = async |response: &mut reqwest::Response, what: &str| {
         while !text.contains(what) {
-            let chunk = tokio::time::timeout(Duration::from_secs(60), response.chunk()).await.unwrap().unwrap();
+            let chunk = tokio::time::timeout(Duration::from_mins(1), response.chunk()).await.unwrap().unwrap();
             text.push_str(std::str::from_utf8(&chunk.expect("the answer ended")).unwrap());
         }
         std::mem::take(&mut text)

@@ -111,19 +111,44 @@ async fn a_page_of_n_costs_a_fixed_number_of_statements() {
         let asked = say(&other, &begun[0], Value::Null).await;
         say(&client, &begun[0], asked).await;
     }
-    let messages = format!(
-        "query($first: Int!) {{ conversation(id: \"{}\") {{ unreadCount messages(last: $first) {{ totalCount nodes {{ id body \
+    let messages = messages_of(&begun[0]);
+    let cases = cases(&messages);
+    let mut table =
+        String::from("# Statements of a page of any size, with opening the session and writing the audit rows.\n");
+    for (name, document) in cases {
+        // The first run fills the caches of keys.
+        cost(&app, &client, document, 1).await;
+        let mut costs = Vec::new();
+        for first in [1, 20, 100] {
+            costs.push(cost(&app, &client, document, first).await);
+        }
+        assert!(costs.iter().all(|cost| *cost == costs[0]), "{name}: {costs:?} statements for 1, 20 and 100 rows");
+        let _ = writeln!(table, "{name:<18} {}", costs[0]);
+    }
+    let before = app.app.database.statements();
+    say(&client, &begun[0], Value::Null).await;
+    let _ = writeln!(table, "{:<18} {}", "messageSend", app.app.database.statements() - before);
+    super::compare_or_update("tests/suite/contracts/query_count.txt", &table);
+}
+
+/// A page of messages with all their edges.
+fn messages_of(conversation: &str) -> String {
+    format!(
+        "query($first: Int!) {{ conversation(id: \"{conversation}\") {{ unreadCount messages(last: $first) {{ totalCount nodes {{ id body \
          author {{ id }} parent {{ id body }} threadRoot {{ id }} replyCount replies(first: 2) {{ nodes {{ body }} }} \
-         readBy {{ user {{ id }} }} conversation {{ id title }} }} }} }} }}",
-        begun[0]
-    );
-    let cases = [
+         readBy {{ user {{ id }} }} conversation {{ id title }} }} }} }} }}"
+    )
+}
+
+/// The pages that are counted, by name.
+fn cases(messages: &str) -> [(&'static str, &str); 8] {
+    [
         (
             "conversations",
             "query($first: Int!) { conversations(first: $first) { totalCount nodes { id title unreadCount patient { id familyName } \
              participants { role user { id } } lastMessage { body author { id } } messages(last: 3) { nodes { body } } } } }",
         ),
-        ("messages", messages.as_str()),
+        ("messages", messages),
         (
             "patients",
             "query($first: Int!) { patients(first: $first) { totalCount nodes { id familyName contacts { name } \
@@ -148,21 +173,5 @@ async fn a_page_of_n_costs_a_fixed_number_of_statements() {
             "patientSearch",
             "query($first: Int!) { patientSearch(first: $first, input: { name: \"family\" }) { nodes { patient { id contacts { name } } } } }",
         ),
-    ];
-    let mut table =
-        String::from("# Statements of a page of any size, with opening the session and writing the audit rows.\n");
-    for (name, document) in cases {
-        // The first run fills the caches of keys.
-        cost(&app, &client, document, 1).await;
-        let mut costs = Vec::new();
-        for first in [1, 20, 100] {
-            costs.push(cost(&app, &client, document, first).await);
-        }
-        assert!(costs.iter().all(|cost| *cost == costs[0]), "{name}: {costs:?} statements for 1, 20 and 100 rows");
-        let _ = writeln!(table, "{name:<18} {}", costs[0]);
-    }
-    let before = app.app.database.statements();
-    say(&client, &begun[0], Value::Null).await;
-    let _ = writeln!(table, "{:<18} {}", "messageSend", app.app.database.statements() - before);
-    super::compare_or_update("tests/suite/contracts/query_count.txt", &table);
+    ]
 }
