@@ -97,7 +97,7 @@ async fn measure(bed: &Bed, idle: usize, active: usize, messages: usize) -> Resu
             received.push(at.duration_since(sent));
         }
     }
-    let used = accounting::of_process(server.pid()?)? + accounting::of_family(bed.postmaster()?)? - cpu;
+    let used = (accounting::of_process(server.pid()?)? + accounting::of_family(bed.postmaster()?)?).saturating_sub(cpu);
     acknowledged.sort();
     received.sort();
     let deliveries = u32::try_from(received.len().max(1))?;
