@@ -811,6 +811,116 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Documents that a message shares; who may open one is the document's own affair.
+    message_attachments (facility_id, message_id, document_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the message
+        message_id -> Uuid,
+        /// identifier: the document
+        document_id -> Uuid,
+        /// operational: 0, 1, 2 in the message
+        position -> Integer,
+    }
+}
+
+diesel::table! {
+    /// What somebody has begun to write and not sent; seen by them alone.
+    message_drafts (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the conversation
+        conversation_id -> Uuid,
+        /// identifier: who writes
+        user_id -> Uuid,
+        /// identifier: first message of the thread it is for; null outside threads
+        thread_root_id -> Nullable<Uuid>,
+        /// phi: the text so far
+        body_ciphertext -> Bytea,
+        /// operational: when it was saved last
+        saved_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// The vector of a message under one model.
+    message_embeddings (facility_id, message_id, model_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the message
+        message_id -> Uuid,
+        /// operational: the model
+        model_id -> SmallInt,
+        /// identifier: its conversation
+        conversation_id -> Uuid,
+        /// clinical: the vector, normalised to length 1; it leaks the gist of the text
+        embedding -> crate::embedding::halfvec::Halfvec,
+    }
+}
+
+diesel::table! {
+    /// Whom a message names.
+    message_mentions (facility_id, message_id, user_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the message
+        message_id -> Uuid,
+        /// identifier: who is named
+        user_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// What somebody thinks of a message, as an emoji.
+    message_reactions (facility_id, message_id, user_id, emoji) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the message
+        message_id -> Uuid,
+        /// identifier: who reacts
+        user_id -> Uuid,
+        /// operational: one emoji
+        emoji -> Text,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A lexeme of a message.
+    message_terms (facility_id, term, message_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: keyed hash of the lexeme
+        term -> BigInt,
+        /// identifier: the message
+        message_id -> Uuid,
+        /// identifier: its conversation
+        conversation_id -> Uuid,
+        /// operational: how often it occurs
+        frequency -> SmallInt,
+    }
+}
+
+diesel::table! {
+    /// What a message said before it was edited.
+    message_versions (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the message
+        message_id -> Uuid,
+        /// phi: the text it had
+        body_ciphertext -> Bytea,
+        /// operational: when it was given that text
+        written_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// What is said in a conversation.
     messages (facility_id, id) {
         /// identifier: the facility

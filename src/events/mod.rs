@@ -6,7 +6,7 @@
 //! asked of the database when it is delivered, as that listener, each time.
 //!
 //! Writes publish with [`crate::access::Tx::publish`]. Each node that has listeners follows the stream of their
-//! facility once ([`feed`]), told by its own commits and by `NOTIFY` of other nodes ([`listener`]); a listener follows
+//! facility once (`feed`), told by its own commits and by `NOTIFY` of other nodes (`listener`); a listener follows
 //! the feed from a position of its own ([`Follower`]), and reads from the database what the feed no longer holds. So a
 //! slow listener holds up nobody and costs no memory.
 //!

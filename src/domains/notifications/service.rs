@@ -1,5 +1,7 @@
 //! Operations on notifications, and how other domains tell somebody of something.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -25,8 +27,8 @@ const MOST: usize = 200;
 /// A fault.
 pub async fn tell<T: TypedId>(tx: &Tx, users: &[UserId], kind: NotificationKind, subject: T) -> Result<()> {
     let me = tx.ctx().user().ok();
-    let users: Vec<(NotificationId, UserId)> =
-        users.iter().filter(|user| Some(**user) != me).map(|user| (new_id(), *user)).collect();
+    let users: BTreeSet<UserId> = users.iter().copied().filter(|user| Some(*user) != me).collect();
+    let users: Vec<(NotificationId, UserId)> = users.into_iter().map(|user| (new_id(), user)).collect();
     if users.is_empty() {
         return Ok(());
     }

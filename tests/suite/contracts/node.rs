@@ -31,6 +31,8 @@ async fn world(app: &TestApp, api: &Api, facility: FacilityId) -> World {
     ))
     .await;
     world.ids.insert("job".into(), opaque("job", &job));
+    let told = world.maker.run("{ notifications(first: 1) { nodes { id } } }", Value::Null).await.ok();
+    world.ids.insert("ntf".into(), told["notifications"]["nodes"][0]["id"].as_str().unwrap().to_owned());
     let viewer = world.maker.run("{ viewer { session { id } } }", Value::Null).await.ok();
     world.ids.insert("ses".into(), viewer["viewer"]["session"]["id"].as_str().unwrap().to_owned());
     world

@@ -11,9 +11,12 @@ use crate::harness::{Subscriber, TestApp};
 /// Kinds and subjects of the next events.
 async fn heard(subscriber: &mut Subscriber, many: usize) -> Vec<(Value, Value)> {
     let mut heard = Vec::new();
-    for _ in 0..many {
+    while heard.len() < many {
         let mut event = subscriber.event().await;
-        heard.push((event["kind"].take(), event["subject"]["id"].take()));
+        // What one is told of besides has tests of its own.
+        if event["kind"] != "NOTIFICATION_CREATED" {
+            heard.push((event["kind"].take(), event["subject"]["id"].take()));
+        }
     }
     heard
 }
@@ -47,7 +50,7 @@ async fn those_who_take_part_hear_of_everything_once_and_others_of_nothing() {
         (json!("CONVERSATION_CHANGED"), id.clone()),
     ];
     assert_eq!(heard(&mut inside, 5).await, expected);
-    assert_eq!(inside.event().await["kind"], "MESSAGE_SENT");
+    assert_eq!(heard(&mut inside, 1).await[0].0, "MESSAGE_SENT");
     // Taken out, one hears nothing more: what happens elsewhere comes next.
     let out = json!({ "id": id, "userId": id_of(&physician) });
     done(&nurse, "conversationRemoveParticipant", "ConversationRemoveParticipantInput", "__typename", out).await;
