@@ -132,7 +132,8 @@ async fn what_was_read_in_time_or_is_not_wanted_is_not_mailed() {
     }
     reads.run(MARK, json!({ "input": {} })).await.ok();
     app.db_execute(&format!(
-        "UPDATE facility_members SET status = 'suspended' WHERE user_id = '{}'",
+        "UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'under_review' \
+         WHERE user_id = '{}'",
         gone.user.unwrap().uuid()
     ))
     .await;
