@@ -113,12 +113,9 @@ impl Follower {
         if self.position < extent.tail {
             return Err(Error::CursorExpired);
         }
-        if events.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
-            // The rest up to the head is not for this listener.
-            match events.last() {
-                Some(_) => {}
-                None => self.position = head,
-            }
+        if events.is_empty() {
+            // What is up to the head is not for this listener.
+            self.position = head;
         }
         self.waiting.extend(events.into_iter().map(Arc::new));
         Ok(())

@@ -5,8 +5,7 @@
 
 use async_graphql::{Context, ID, Object, Subscription};
 use chrono::{DateTime, Utc};
-use futures::Stream;
-use futures::stream::try_unfold;
+use futures::stream::{BoxStream, StreamExt as _, try_unfold};
 use uuid::Uuid;
 
 use super::loaders::{LoadError, load_one, or_null};
@@ -80,7 +79,7 @@ impl EventsSubscription {
         of: Option<Vec<ID>>,
         #[graphql(desc = "Only events of these kinds; null for all.")] kinds: Option<Vec<EventKind>>,
         #[graphql(desc = "Cursor of the last event the client has; null to begin now.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<Event, LoadError>> + use<>, LoadError> {
+    ) -> Result<BoxStream<'static, Result<Event, LoadError>>, LoadError> {
         let request = request(ctx)?.clone();
         let of = of.map(|ids| ids.iter().map(|id| object(id)).collect::<Result<Vec<_>>>()).transpose()?;
         let follower = Follower::start(&request, after.as_deref()).await?;
@@ -88,7 +87,8 @@ impl EventsSubscription {
         Ok(try_unfold(listening, |mut listening| async move {
             let event = listening.next().await?;
             Ok(Some((event, listening)))
-        }))
+        })
+        .boxed())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every type with an id of its own is here; a test goes over the schema and finds each by its id.
 
 use async_graphql::{Context, ID, Interface, Object};
+use futures::future::{BoxFuture, FutureExt as _};
 
 use uuid::Uuid;
 
@@ -102,7 +103,11 @@ impl NodeQuery {
 ///
 /// # Errors
 /// As [`find_one`], and for what is no id.
-pub async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
+pub fn find<'a>(ctx: &'a Context<'_>, id: &'a str) -> BoxFuture<'a, Result<Option<Node>, LoadError>> {
+    together(ctx, id).boxed()
+}
+
+async fn together(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError> {
     let (prefix, uuid) = split(id).ok_or_else(|| Error::bad_input("`id` is not a valid id"))?;
     // What there may be many of in one question is loaded together.
     match prefix {
@@ -133,7 +138,11 @@ pub async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, LoadError
 ///
 /// # Errors
 /// Denials, faults, and [`Error::BadInput`] for a kind of object that is not looked up alone.
-pub async fn find_one(request: &RequestContext, prefix: &str, uuid: Uuid) -> Result<Option<Node>> {
+pub fn find_one<'a>(request: &'a RequestContext, prefix: &'a str, uuid: Uuid) -> BoxFuture<'a, Result<Option<Node>>> {
+    one(request, prefix, uuid).boxed()
+}
+
+async fn one(request: &RequestContext, prefix: &str, uuid: Uuid) -> Result<Option<Node>> {
     match prefix {
         UserId::PREFIX => return loaded::<UserLoader, _>(request, UserId::from_uuid(uuid), Node::User).await,
         PatientId::PREFIX => {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use futures::future::{BoxFuture, FutureExt as _};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -139,9 +140,14 @@ impl RequestContext {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] or [`Error::Forbidden`]; [`Error::Unavailable`] without a connection.
-    pub async fn read(&self, action: &'static Action) -> Result<Read> {
-        let session = self.session_for(action).await.map_err(|error| self.denied(action, error))?;
-        Ok(Read { ctx: self.clone(), session })
+    pub fn read(&self, action: &'static Action) -> BoxFuture<'_, Result<Read>> {
+        // Boxed, as are the other doors: every resolver's future holds one, and types that deep cost the compiler
+        // minutes.
+        async move {
+            let session = self.session_for(action).await.map_err(|error| self.denied(action, error))?;
+            Ok(Read { ctx: self.clone(), session })
+        }
+        .boxed()
     }
 
     async fn session_for(&self, action: &'static Action) -> Result<Arc<Session>> {
@@ -227,15 +233,18 @@ impl RequestContext {
     ///
     /// # Errors
     /// When the audit rows cannot be written: the response must not be sent then.
-    pub async fn finish(&self) -> Result<()> {
-        let session = self.inner.session.lock().await.take();
-        let entries = self.inner.reads.take();
-        match (session, entries.is_empty()) {
-            (None, true) => Ok(()),
-            (Some(session), true) => session.end(false).await,
-            (Some(session), false) => session.end_and_record(self.facility(), self.audit_rows(&entries)).await,
-            (None, false) => self.record_alone(&entries).await,
+    pub fn finish(&self) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let session = self.inner.session.lock().await.take();
+            let entries = self.inner.reads.take();
+            match (session, entries.is_empty()) {
+                (None, true) => Ok(()),
+                (Some(session), true) => session.end(false).await,
+                (Some(session), false) => session.end_and_record(self.facility(), self.audit_rows(&entries)).await,
+                (None, false) => self.record_alone(&entries).await,
+            }
         }
+        .boxed()
     }
 
     /// Ends a request that was stopped midway: closes its connection rather than wait for what still runs on
@@ -341,17 +350,20 @@ macro_rules! door {
             ///
             /// # Errors
             /// When they are shredded or cannot be unwrapped.
-            pub async fn keys(&self) -> Result<Arc<FacilityKeys>> {
-                let facility = self.ctx.facility();
-                self.ctx.app().keys.of(facility, self.session.bound().key_epoch, self.session.connection()?).await
+            pub fn keys(&self) -> BoxFuture<'_, Result<Arc<FacilityKeys>>> {
+                async move {
+                    let facility = self.ctx.facility();
+                    self.ctx.app().keys.of(facility, self.session.bound().key_epoch, self.session.connection()?).await
+                }
+                .boxed()
             }
 
             /// Keys of the platform, which logins are encrypted under.
             ///
             /// # Errors
             /// When they cannot be unwrapped.
-            pub async fn platform_keys(&self) -> Result<Arc<FacilityKeys>> {
-                self.ctx.app().keys.platform(self.session.connection()?).await
+            pub fn platform_keys(&self) -> BoxFuture<'_, Result<Arc<FacilityKeys>>> {
+                async move { self.ctx.app().keys.platform(self.session.connection()?).await }.boxed()
             }
         }
     };

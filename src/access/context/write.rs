@@ -1,12 +1,12 @@
 //! The write door: one audited transaction, replayed when its idempotency key comes again.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 
 use diesel::sql_types::{Bool, Bytea, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension as _, QueryableByName};
 use diesel_async::RunQueryDsl as _;
+use futures::future::{BoxFuture, FutureExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -47,11 +47,22 @@ impl Write {
     ///
     /// # Errors
     /// What the work says, or a denial or fault; then nothing was written but the audit of the attempt.
-    pub async fn run<T, R, F, W>(self, work: F) -> Result<T, Stop<R>>
+    ///
+    /// What comes back is boxed, so that a resolver's future does not hold all that its write does: types that deep
+    /// cost the compiler minutes.
+    pub fn run<'w, T, R, F, W>(self, work: F) -> BoxFuture<'w, Result<T, Stop<R>>>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'w,
+        R: Send + 'w,
+        F: FnOnce(Tx) -> W + Send + 'w,
+        W: Future<Output = Result<T, Stop<R>>> + Send + 'w,
+    {
+        self.transact(move |tx| work(tx).boxed()).boxed()
+    }
+
+    async fn transact<'w, T, R>(self, work: impl FnOnce(Tx) -> BoxFuture<'w, Result<T, Stop<R>>>) -> Result<T, Stop<R>>
     where
         T: Serialize + DeserializeOwned,
-        F: FnOnce(Tx) -> W,
-        W: Future<Output = Result<T, Stop<R>>>,
     {
         let ctx = &self.ctx;
         let session = match self.begin().await {

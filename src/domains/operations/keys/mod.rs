@@ -28,9 +28,9 @@ pub use shred::shred;
 /// One audited transaction of the system, which no rule of a domain refuses.
 async fn write<T, F, W>(ctx: &RequestContext, action: &'static Action, work: F) -> Result<T>
 where
-    T: Serialize + DeserializeOwned,
-    F: FnOnce(Tx) -> W,
-    W: Future<Output = Result<T>>,
+    T: Serialize + DeserializeOwned + Send + Sync,
+    F: FnOnce(Tx) -> W + Send,
+    W: Future<Output = Result<T>> + Send,
 {
     let outcome = ctx.write(action).run(|tx| async move { work(tx).await.map_err(Stop::<Infallible>::Error) }).await;
     outcome.map_err(|stop| match stop {
