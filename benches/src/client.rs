@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anamnesis::access::Bearer;
-use anamnesis::ids::FacilityId;
+use anamnesis::ids::{FacilityId, TypedId as _};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::Result;
 use crate::bed::Bed;
+use crate::peer::postgraphile::FACILITY;
 
 /// A member of one facility.
 #[derive(Clone)]
@@ -26,8 +28,11 @@ pub struct Answer {
 
 /// A request that is made again and again.
 pub struct Prepared {
-    client: Client,
-    body: String,
+    http: reqwest::Client,
+    url: String,
+    /// What says who asks, or for which facility.
+    identity: (&'static str, String),
+    body: Bytes,
 }
 
 impl Client {
@@ -85,16 +90,26 @@ impl Client {
 
     /// A request that is made again and again.
     pub fn prepared(&self, operation: &str, variables: &Value) -> Prepared {
-        let body = json!({ "query": operation, "variables": variables }).to_string();
-        Prepared { client: self.clone(), body }
+        let identity = ("authorization", format!("Bearer {}", self.token));
+        Prepared { http: self.http.clone(), url: self.url.clone(), identity, body: body(operation, variables) }
     }
 }
 
+fn body(operation: &str, variables: &Value) -> Bytes {
+    json!({ "query": operation, "variables": variables }).to_string().into()
+}
+
 impl Prepared {
-    async fn ask(&self) -> Result<Vec<u8>> {
-        let request = self.client.http.post(&self.client.url).bearer_auth(&self.client.token);
+    /// A request of the peer, which knows no users.
+    pub fn of_peer(http: reqwest::Client, url: &str, facility: FacilityId, operation: &str, variables: &Value) -> Self {
+        let identity = (FACILITY, facility.uuid().to_string());
+        Self { http, url: url.to_owned(), identity, body: body(operation, variables) }
+    }
+
+    async fn ask(&self) -> Result<Bytes> {
+        let request = self.http.post(&self.url).header(self.identity.0, &self.identity.1);
         let request = request.header("content-type", "application/json").body(self.body.clone());
-        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+        Ok(request.send().await?.error_for_status()?.bytes().await?)
     }
 
     /// Makes it; says how long it took.

@@ -32,7 +32,7 @@ const CREATE: &str = "mutation($title: String!) { conversationCreate(input: { ki
 const SEND: &str = "mutation($conversation: ID!, $body: String!) { messageSend(input: { conversationId: $conversation, \
     body: $body }) { message { id } userErrors { code } } }";
 /// Small: what is measured does not depend on it.
-const SIZES: Sizes = Sizes { facilities: 2, patients: 20, visits: 20, passages: 20 };
+const SIZES: Sizes = Sizes { facilities: 2, patients: 20, visits: 20, passages: 20, messages: 20 };
 /// Until all who listen have settled.
 const SETTLED: Duration = Duration::from_secs(3);
 

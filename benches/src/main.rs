@@ -2,6 +2,11 @@
 //! that is the same every time, with row-level security, encryption and audit on. `benches/README.md` says how to read it.
 #![expect(clippy::print_stdout, reason = "a command line speaks to its user")]
 
+/// The server's: it is this program that serves.
+#[cfg(not(test))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod accounting;
 mod bed;
 mod client;
@@ -68,7 +73,8 @@ enum Bench {
     },
     /// What the API costs beside pgbench with the same SQL.
     Load {
-        /// How much of the whole population: 200 facilities with 200,000 patients, 600,000 visits and 100,000 passages.
+        /// How much of the whole population: 200 facilities with 200,000 patients, 600,000 visits, 100,000 passages and
+        /// 100,000 messages.
         #[arg(long, default_value_t = 1.0)]
         scale: f64,
         /// Connections at once.
@@ -80,6 +86,9 @@ enum Bench {
         /// Keep the database in this folder, and use it again for the same sizes.
         #[arg(long)]
         keep: Option<PathBuf>,
+        /// Only operations whose name holds this.
+        #[arg(long)]
+        only: Option<String>,
     },
 }
 
@@ -95,8 +104,8 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     let mut arguments = std::env::args().skip(1);
-    let outcome = if arguments.next().is_some_and(|first| first == peer::STATIC) {
-        runtime.block_on(peer::serve(&arguments.next().unwrap_or_default()))
+    let outcome = if arguments.next().is_some_and(|first| first == peer::fixed::STATIC) {
+        runtime.block_on(peer::fixed::serve(&arguments.next().unwrap_or_default()))
     } else {
         runtime.block_on(run(Cli::parse().bench))
     };
@@ -110,7 +119,7 @@ async fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Search { passages, facilities, queries, keep } => search::run(passages, facilities, queries, keep).await,
         Bench::Listen { idle, active, messages, keep } => listen::run(idle, active, messages, keep).await,
-        Bench::Load { scale, connections, seconds, keep } => {
+        Bench::Load { scale, connections, seconds, keep, only } => {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -118,9 +127,14 @@ async fn run(bench: Bench) -> Result<()> {
                 reason = "sizes"
             )]
             let share = |whole: usize| (whole as f64 * scale) as usize;
-            let sizes =
-                Sizes { facilities: 200, patients: share(200_000), visits: share(600_000), passages: share(100_000) };
-            load::run(Plan { sizes, connections, seconds, keep }).await
+            let sizes = Sizes {
+                facilities: 200,
+                patients: share(200_000),
+                visits: share(600_000),
+                passages: share(100_000),
+                messages: share(100_000),
+            };
+            load::run(Plan { sizes, connections, seconds, keep, only }).await
         }
     }
 }

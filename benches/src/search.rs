@@ -69,7 +69,7 @@ struct Line {
 /// Whatever goes wrong.
 pub async fn run(passages: usize, facilities: usize, queries: usize, keep: Option<PathBuf>) -> Result<()> {
     // A document of ten passages is about one patient, who has five documents.
-    let sizes = Sizes { facilities, patients: passages / 50, visits: 0, passages };
+    let sizes = Sizes { facilities, patients: passages / 50, visits: 0, passages, messages: 0 };
     let bed = Bed::start(keep, sizes).await?;
     let measured = measure(&bed, queries).await;
     match measured {

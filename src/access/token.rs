@@ -3,7 +3,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::crypto::Keyring;
@@ -11,6 +13,8 @@ use crate::error::{Error, Result};
 use crate::ids::{FacilityId, SessionId, TypedId as _, UserId};
 
 const ISSUER: &str = "anamnesis";
+/// Tokens whose signature is remembered: some hundred bytes each.
+const REMEMBERED: u64 = 20_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -40,6 +44,9 @@ pub struct AccessTokens {
     signing: (String, EncodingKey),
     verifying: Vec<(String, DecodingKey)>,
     lifetime: TimeDelta,
+    /// What tokens say whose signature was found good, by their hash, and when they run out. Verifying one costs some
+    /// 40 microseconds, a third of the smallest request, and a client sends the same one over and over.
+    verified: Cache<[u8; 32], (Bearer, i64)>,
 }
 
 impl std::fmt::Debug for AccessTokens {
@@ -60,6 +67,7 @@ impl AccessTokens {
                 .map(|(id, key)| (id.to_owned(), DecodingKey::from_ed_der(&key)))
                 .collect(),
             lifetime,
+            verified: Cache::new(REMEMBERED),
         }
     }
 
@@ -92,6 +100,20 @@ impl AccessTokens {
     /// # Errors
     /// [`Error::Unauthenticated`] whatever is wrong with it.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer> {
+        let hash = Sha256::digest(token).into();
+        let known = self.verified.get(&hash);
+        let (bearer, runs_out) = known.map_or_else(|| self.read(token), Ok)?;
+        if runs_out <= now.timestamp() {
+            return Err(Error::Unauthenticated);
+        }
+        if known.is_none() {
+            self.verified.insert(hash, (bearer, runs_out));
+        }
+        Ok(bearer)
+    }
+
+    /// What a token says, and when it runs out, if one of our keys signed it.
+    fn read(&self, token: &str) -> Result<(Bearer, i64)> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Error::Unauthenticated)?;
         let (_, key) = self
             .verifying
@@ -100,17 +122,43 @@ impl AccessTokens {
             .ok_or(Error::Unauthenticated)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
-        // The library reads the system clock; ours is checked below.
+        // The library reads the system clock; ours is asked by the caller.
         validation.validate_exp = false;
         let claims =
             jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| Error::Unauthenticated)?.claims;
-        if claims.exp <= now.timestamp() {
-            return Err(Error::Unauthenticated);
-        }
-        Ok(Bearer {
+        let bearer = Bearer {
             user: UserId::from_uuid(claims.sub),
             session: SessionId::from_uuid(claims.sid),
             facility: claims.fac.map_or(FacilityId::PLATFORM, FacilityId::from_uuid),
-        })
+        };
+        Ok((bearer, claims.exp))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keyring::Environment;
+
+    #[test]
+    fn a_remembered_token_runs_out_and_its_neighbour_is_none() {
+        let ring = Keyring::generate(Environment::Development).unwrap();
+        let tokens = AccessTokens::new(&ring, TimeDelta::minutes(5));
+        let facility = FacilityId::from_uuid(Uuid::now_v7());
+        let (user, session) = (UserId::from_uuid(Uuid::now_v7()), SessionId::from_uuid(Uuid::now_v7()));
+        let bearer = Bearer { user, session, facility };
+        let now = Utc::now();
+        let token = tokens.issue(bearer, now).unwrap();
+        for _ in 0..2 {
+            assert_eq!(tokens.verify(&token, now).unwrap(), bearer);
+        }
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let other = if signature.starts_with('A') { 'B' } else { 'A' };
+        let forged = format!("{signed}.{other}{}", &signature[1..]);
+        assert!(matches!(tokens.verify(&forged, now), Err(Error::Unauthenticated)));
+        let later = now + TimeDelta::minutes(5);
+        assert!(matches!(tokens.verify(&token, later), Err(Error::Unauthenticated)));
+        let others = AccessTokens::new(&Keyring::generate(Environment::Development).unwrap(), TimeDelta::minutes(5));
+        assert!(matches!(others.verify(&token, now), Err(Error::Unauthenticated)));
     }
 }

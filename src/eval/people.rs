@@ -64,10 +64,19 @@ impl Physician {
         };
         let new = CreateFacility { profile, settings: Settings::default(), administrator: None };
         let facility = must("facility", facilities::create_facility(&platform, new, None).await)?;
+        self.join(app, user, facility).await?;
+        Ok(facility)
+    }
+
+    /// Work in a facility that is there.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn join(&self, app: &Arc<App>, user: UserId, facility: FacilityId) -> Result<()> {
         let ctx = RequestContext::system(Arc::clone(app), facility, self.with);
         let role = RoleGrant { role: Role::Physician, department: None, primary: true };
         must("membership", facilities::add_member(&ctx, user, vec![role], None).await)?;
-        Ok(facility)
+        Ok(())
     }
 
     /// Signs in.

@@ -4,6 +4,7 @@
 mod copy;
 mod corpus;
 mod documents;
+mod messages;
 mod patients;
 mod people;
 
@@ -28,7 +29,7 @@ pub use corpus::{Corpus, embed};
 pub use people::{EMAIL as PEOPLE_EMAIL, PASSWORD as PEOPLE_PASSWORD};
 
 /// Changes with the form of the population: a kept one of another form is not used.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 const SEED: u64 = 0x616e_616d_6e65_7369;
 
 /// How much of everything there is, over all facilities.
@@ -38,6 +39,7 @@ pub struct Sizes {
     pub patients: usize,
     pub visits: usize,
     pub passages: usize,
+    pub messages: usize,
 }
 
 /// A facility and its share.
@@ -47,6 +49,7 @@ pub struct Facility {
     pub patients: usize,
     pub visits: usize,
     pub passages: usize,
+    pub messages: usize,
 }
 
 /// Who is in the database.
@@ -110,7 +113,7 @@ impl Population {
 }
 
 fn described(sizes: Sizes) -> Value {
-    json!([FORM, sizes.facilities, sizes.patients, sizes.visits, sizes.passages])
+    json!([FORM, sizes.facilities, sizes.patients, sizes.visits, sizes.passages, sizes.messages])
 }
 
 /// Shares by Zipf's law; they add up to the whole, and nobody goes without.
@@ -134,9 +137,15 @@ fn zipf(total: usize, places: usize) -> Vec<usize> {
 
 fn shares(sizes: Sizes, ids: impl Iterator<Item = FacilityId>) -> Vec<Facility> {
     let (patients, visits) = (zipf(sizes.patients, sizes.facilities), zipf(sizes.visits, sizes.facilities));
-    let passages = zipf(sizes.passages, sizes.facilities);
+    let (passages, messages) = (zipf(sizes.passages, sizes.facilities), zipf(sizes.messages, sizes.facilities));
     ids.enumerate()
-        .map(|(rank, id)| Facility { id, patients: patients[rank], visits: visits[rank], passages: passages[rank] })
+        .map(|(rank, id)| Facility {
+            id,
+            patients: patients[rank],
+            visits: visits[rank],
+            passages: passages[rank],
+            messages: messages[rank],
+        })
         .collect()
 }
 
@@ -145,6 +154,7 @@ struct Maker {
     app: Arc<App>,
     random: StdRng,
     user: UserId,
+    colleague: UserId,
     now: DateTime<Utc>,
 }
 
@@ -154,19 +164,25 @@ struct Maker {
 /// When the database refuses.
 pub async fn fill(app: &Arc<App>, urls: &DatabaseUrls, sizes: Sizes) -> Result<Population> {
     let begun = Instant::now();
-    let bar = ProgressBar::new(u64::try_from(sizes.patients + sizes.visits + sizes.passages)?);
+    let bar = ProgressBar::new(u64::try_from(sizes.patients + sizes.visits + sizes.passages + sizes.messages)?);
     bar.set_style(ProgressStyle::with_template("population {bar:40} {pos}/{len} rows, {eta} left")?);
     let people = people::make(app, sizes.facilities).await?;
     let facilities = shares(sizes, people.facilities.into_iter());
     let client = connect(urls.superuser.reveal()).await?;
     let corpus = Corpus::read(app, &client).await?;
-    let mut maker =
-        Maker { app: Arc::clone(app), random: StdRng::seed_from_u64(SEED), user: people.user, now: app.clock.now() };
+    let mut maker = Maker {
+        app: Arc::clone(app),
+        random: StdRng::seed_from_u64(SEED),
+        user: people.user,
+        colleague: people.colleague,
+        now: app.clock.now(),
+    };
     // Nothing of it is durable until the end anyway, and foreign keys hold by how it is made.
     client.batch_execute("SET synchronous_commit = off; SET session_replication_role = replica").await?;
     for facility in &facilities {
         let patients = patients::make(&mut maker, &client, facility, &bar).await?;
         documents::make(&mut maker, &client, facility, &patients, &corpus, &bar).await?;
+        messages::make(&mut maker, &client, facility, &corpus, &bar).await?;
     }
     client.batch_execute("VACUUM ANALYZE").await?;
     // As housekeeping would have it done.

@@ -1,20 +1,18 @@
-//! The floor: an axum handler with a fixed body, in a process of its own.
+//! The floor of HTTP: an axum handler with a fixed body, in a process of its own.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
 use tokio::process::{Child, Command};
 
+use super::up;
 use crate::Result;
 use crate::server::free_address;
 
 /// The subcommand that serves it.
 pub const STATIC: &str = "static";
 const BODY: &str = "{\"data\":{\"__typename\":\"Query\"}}";
-const TRIES: u32 = 100;
-const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Serves until it is killed.
 ///
@@ -26,7 +24,7 @@ pub async fn serve(address: &str) -> Result<()> {
     Ok(axum::serve(listener, Router::new().route("/", post(handler))).await?)
 }
 
-/// A running peer; it ends with this.
+/// A running one; it ends with this.
 pub struct Static {
     child: Child,
     pub url: String,
@@ -42,13 +40,8 @@ impl Static {
         let child =
             Command::new(std::env::current_exe()?).args([STATIC, &address.to_string()]).kill_on_drop(true).spawn()?;
         let url = format!("http://{address}/");
-        for _ in 0..TRIES {
-            if reqwest::Client::new().post(&url).send().await.is_ok() {
-                return Ok(Self { child, url });
-            }
-            tokio::time::sleep(BETWEEN).await;
-        }
-        Err("the peer did not come up".into())
+        up(&url).await?;
+        Ok(Self { child, url })
     }
 
     /// Its process id.
@@ -56,6 +49,6 @@ impl Static {
     /// # Errors
     /// When it has ended.
     pub fn pid(&self) -> Result<u32> {
-        self.child.id().ok_or_else(|| "the peer has ended".into())
+        self.child.id().ok_or_else(|| "the fixed body is gone".into())
     }
 }
