@@ -2,11 +2,6 @@
 //! that is the same every time, with row-level security, encryption and audit on. `benches/README.md` says how to read it.
 #![expect(clippy::print_stdout, reason = "a command line speaks to its user")]
 
-/// The server's: it is this program that serves.
-#[cfg(not(test))]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod accounting;
 mod bed;
 mod client;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anamnesis::access::Role;
+use anamnesis::ids::{MessageId, TypedId as _};
 use futures::StreamExt as _;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -15,7 +16,7 @@ use tokio::sync::Mutex;
 use crate::domains::documents::register;
 use crate::domains::documents::wire::{document_form, form_type};
 use crate::domains::identity::{PASSWORD, person};
-use crate::harness::{Client, TestApp, engines};
+use crate::harness::{Client, Frame, Subscriber, TestApp, engines};
 
 const UPLOADS: usize = 200;
 /// The server and the worker are killed each time so many more are acknowledged.
@@ -166,9 +167,133 @@ async fn sign_in(app: &TestApp, base: &str, email: &str) -> Client {
     let token = client.run(sign_in, input).await.ok()["signIn"]["tokens"]["accessToken"].take();
     let client = client.with_token(token.as_str().unwrap().to_owned());
     let choose = "mutation($input: FacilitySelectInput!) { facilitySelect(input: $input) { tokens { accessToken } } }";
-    let facility = anamnesis::ids::TypedId::encode(app.facility);
+    let facility = app.facility.encode();
     let token = client.run(choose, json!({ "input": { "facilityId": facility } })).await.ok()["facilitySelect"]["tokens"]
         ["accessToken"]
         .take();
     client.with_token(token.as_str().unwrap().to_owned())
+}
+
+/// Messages and kills of the test; multiplied by `SOAK` where that is set, which 40 makes the figures that are
+/// published: 20,000 messages and 1,000 kills.
+const MESSAGES: usize = 500;
+const KILLS: usize = 25;
+/// One kill in so many is of the server, the others are of a subscriber's socket.
+const SERVER_KILLS: usize = 5;
+const SUBSCRIBERS: usize = 4;
+
+#[expect(clippy::disallowed_methods, reason = "how far a test goes is said to it from outside")]
+fn soak() -> usize {
+    std::env::var("SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
+/// Sends one message, over and over with one key until it is acknowledged.
+async fn send_message(client: &Client, conversation: &str, number: usize) {
+    const SEND: &str = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { message } } }";
+    let input = json!({ "conversationId": conversation, "body": format!("message {number}"),
+        "idempotencyKey": format!("message-{number}") });
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        let body = json!({ "query": SEND, "variables": { "input": input } });
+        let sent = client.request(reqwest::Method::POST, "/graphql").json(&body).send().await;
+        let Ok(answer) = sent else { continue };
+        let Ok(answer) = answer.json::<serde_json::Value>().await else { continue };
+        if answer["data"]["messageSend"]["userErrors"] == json!([]) {
+            return;
+        }
+    }
+}
+
+/// Listens from a cursor on until so many messages have come, connecting again whenever the connection breaks or `cut`
+/// is told; gives their ids.
+async fn listen(
+    client: &Client,
+    conversation: &str,
+    mut cursor: String,
+    messages: usize,
+    cut: &tokio::sync::Notify,
+) -> Vec<String> {
+    let mut ids = Vec::with_capacity(messages);
+    let mut look = tokio::time::interval(LOOK);
+    while ids.len() < messages {
+        look.tick().await;
+        let variables = json!({ "of": [conversation], "kinds": ["MESSAGE_SENT"], "after": cursor });
+        let Some(mut subscriber) = Subscriber::try_connect(client, MESSAGES_SENT, variables).await else { continue };
+        while ids.len() < messages {
+            // Dropped without a word: as a network does.
+            let frame = tokio::select! {
+                frame = subscriber.hear() => frame,
+                () = cut.notified() => break,
+            };
+            let Frame::Message(message) = frame else { break };
+            let event = &message["payload"]["data"]["events"];
+            let Some(reached) = event["cursor"].as_str() else { break };
+            cursor = reached.to_owned();
+            if event["kind"] == "MESSAGE_SENT" {
+                ids.push(event["subject"]["id"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    ids
+}
+
+const MESSAGES_SENT: &str = "subscription($of: [ID!], $kinds: [EventKind!], $after: String) {
+    events(of: $of, kinds: $kinds, after: $after) { cursor kind subject { id ... on Message { body } } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscribers_have_every_message_once_and_in_order_whatever_is_killed() {
+    let (messages, kills) = (MESSAGES * soak(), KILLS * soak());
+    let app = TestApp::start().await;
+    let physician = person(&app, "naomi.feldgate@example.org").await;
+    app.db_create_member(app.facility, physician.id, &[Role::Physician]).await;
+    let keyring = app.storage.path().with_extension("keyring.toml");
+    app.app.keyring.save_new(&keyring).unwrap();
+    let processes = Processes::of(&app, keyring.clone());
+    processes.start().await;
+    wait_until(async || reqwest::get(format!("{}/health/ready", processes.base)).await.is_ok()).await;
+    let client = sign_in(&app, &processes.base, &physician.email).await;
+    let begin =
+        "mutation($input: ConversationCreateInput!) { conversationCreate(input: $input) { conversation { id } } }";
+    let input = json!({ "kind": "GENERAL", "title": "Beds", "participantIds": [] });
+    let begun = client.run(begin, json!({ "input": input })).await.ok();
+    let conversation = begun["conversationCreate"]["conversation"]["id"].as_str().unwrap();
+    let (first, cursor) = Subscriber::listening(&client, json!({ "of": [conversation] })).await;
+    drop(first);
+
+    let cuts: Vec<_> = (0..SUBSCRIBERS).map(|_| tokio::sync::Notify::new()).collect();
+    let sent = AtomicUsize::new(0);
+    let sending = futures::stream::iter(0..messages)
+        .map(async |number| {
+            send_message(&client, conversation, number).await;
+            sent.fetch_add(1, Ordering::SeqCst);
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect::<()>();
+    let killing = async {
+        for kill in 0..kills {
+            wait_until(async || sent.load(Ordering::SeqCst) >= messages * kill / kills).await;
+            if kill % SERVER_KILLS == 0 {
+                processes.kill(&app).await;
+                processes.start().await;
+            } else {
+                cuts[kill % SUBSCRIBERS].notify_waiters();
+            }
+        }
+    };
+    let listening =
+        futures::future::join_all(cuts.iter().map(|cut| listen(&client, conversation, cursor.clone(), messages, cut)));
+    let (heard, (), ()) = tokio::join!(listening, sending, killing);
+    processes.kill(&app).await;
+
+    let committed = app.db_query("SELECT id::text FROM messages WHERE kind = 'text' ORDER BY sequence").await;
+    let committed: Vec<String> = committed
+        .iter()
+        .map(|row| MessageId::from_uuid(row[0].as_deref().unwrap().parse().unwrap()).encode())
+        .collect();
+    assert_eq!(committed.len(), messages, "a message was kept twice, or lost");
+    for one in &heard {
+        assert_eq!(one, &committed);
+    }
+    std::fs::remove_file(keyring).unwrap();
 }

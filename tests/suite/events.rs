@@ -190,6 +190,11 @@ async fn a_socket_runs_queries_and_mutations_too_and_the_plain_route_no_subscrip
     socket.subscribe("query($id: ID!) { user(id: $id) { id } }", json!({ "id": id })).await;
     assert_eq!(socket.answer().await["data"]["user"]["id"], id);
     assert_eq!(socket.hear().await, Frame::Message(json!({ "type": "complete", "id": "1" })));
+    // An id is free again when its operation has ended, and not before.
+    socket.subscribe(SSE, json!({})).await;
+    assert_eq!(socket.event().await["kind"], "LISTENING");
+    socket.subscribe(SSE, json!({})).await;
+    assert_eq!(socket.hear().await, Frame::Closed(Some(4409)));
     let refused = nurse.run(SSE, json!({})).await;
     assert_eq!(refused.errors.len(), 1);
     assert!(refused.data.is_null());

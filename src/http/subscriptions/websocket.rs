@@ -4,8 +4,9 @@
 //! the header of the upgrade, or by the cookie where the page that opened the socket is of an origin that may call: a
 //! browser sends the cookie whoever asks, and can be given no header. Nobody is let in unknown.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_graphql::http::{ClientMessage, WebSocket as Protocol, WebSocketProtocols, WsMessage};
@@ -82,7 +83,7 @@ async fn serve(edge: Edge, parts: Parts, socket: WebSocket) {
     let caller = Arc::new(OnceLock::new());
     let executor =
         Operations { edge: edge.clone(), caller: Arc::clone(&caller), room: Arc::new(Semaphore::new(OPERATIONS)) };
-    let heard = Arc::new(std::sync::Mutex::new(Instant::now()));
+    let heard = Arc::new(Heard::new());
     let turned_away = Arc::new(AtomicBool::new(false));
     let introduced = {
         let (app, caller, turned_away) = (Arc::clone(&edge.app), Arc::clone(&caller), Arc::clone(&turned_away));
@@ -108,13 +109,16 @@ async fn serve(edge: Edge, parts: Parts, socket: WebSocket) {
     loop {
         let message = tokio::select! {
             next = protocol.next() => match next {
-                Some(WsMessage::Text(text)) => Message::Text(text.into()),
+                Some(WsMessage::Text(text)) => {
+                    heard.answered(&text);
+                    Message::Text(text.into())
+                }
                 Some(WsMessage::Close(code, _)) => close(code, turned_away.load(Ordering::Acquire)),
+                None if heard.twice.load(Ordering::Acquire) => closed(4409, "an operation of this id runs already"),
                 None => return,
             },
             _ = ping.tick() => {
-                let silent = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed();
-                if silent > PING * 2 {
+                if heard.silent() > PING * 2 {
                     return;
                 }
                 Message::Ping(axum::body::Bytes::new())
@@ -134,19 +138,72 @@ async fn sent(sink: &mut (impl Sink<Message> + Unpin), message: Message) -> bool
     matches!(tokio::time::timeout(SEND, sink.send(message)).await, Ok(Ok(())))
 }
 
-/// What the client says, and when it was last heard.
+/// What is known of a client by what it says.
+struct Heard {
+    last: Mutex<Instant>,
+    /// Ids of the operations that run.
+    running: Mutex<HashSet<String>>,
+    /// It began an operation under the id of one that runs.
+    twice: AtomicBool,
+}
+
+impl Heard {
+    fn new() -> Self {
+        Self { last: Mutex::new(Instant::now()), running: Mutex::default(), twice: AtomicBool::new(false) }
+    }
+
+    /// For how long nothing came.
+    fn silent(&self) -> Duration {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what the client says in mind; `false` when it must not say that.
+    fn says(&self, message: &serde_json::Result<ClientMessage>) -> bool {
+        match message {
+            Ok(ClientMessage::Start { id, .. }) if !self.running().insert(id.clone()) => {
+                self.twice.store(true, Ordering::Release);
+                return false;
+            }
+            Ok(ClientMessage::Stop { id }) => drop(self.running().remove(id)),
+            _ => {}
+        }
+        true
+    }
+
+    /// Keeps in mind which operation ends by what the server says.
+    fn answered(&self, text: &str) {
+        /// Begins the message that ends an operation, as the library writes it.
+        const COMPLETE: &str = r#"{"type":"complete""#;
+        if text.starts_with(COMPLETE)
+            && let Ok(Value::Object(message)) = serde_json::from_str(text)
+            && let Some(Value::String(id)) = message.get("id")
+        {
+            self.running().remove(id);
+        }
+    }
+}
+
+/// What the client says, until it says what it must not.
 fn messages(
     incoming: impl Stream<Item = Result<Message, axum::Error>> + Send,
-    heard: Arc<std::sync::Mutex<Instant>>,
+    heard: Arc<Heard>,
 ) -> impl Stream<Item = serde_json::Result<ClientMessage>> + Send {
-    incoming.take_while(|message| futures::future::ready(message.is_ok())).filter_map(move |message| {
-        *heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
-        futures::future::ready(match message {
-            Ok(Message::Text(text)) => Some(ClientMessage::from_bytes(text.as_bytes())),
-            Ok(Message::Binary(bytes)) => Some(ClientMessage::from_bytes(&bytes)),
-            _ => None,
+    let of_client = Arc::clone(&heard);
+    incoming
+        .take_while(|message| futures::future::ready(message.is_ok()))
+        .filter_map(move |message| {
+            *of_client.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            futures::future::ready(match message {
+                Ok(Message::Text(text)) => Some(ClientMessage::from_bytes(text.as_bytes())),
+                Ok(Message::Binary(bytes)) => Some(ClientMessage::from_bytes(&bytes)),
+                _ => None,
+            })
         })
-    })
+        .take_while(move |message| futures::future::ready(heard.says(message)))
 }
 
 /// The codes of the protocol, for those the library closes with. Its words may hold what the client sent.

@@ -11,6 +11,7 @@ mod migrations;
 mod node;
 mod phi_leaks;
 mod query_count;
+mod request_cost;
 mod schema_rs;
 mod schema_sdl;
 mod taught;

@@ -16,7 +16,7 @@ async fn add(client: &Client, field: &str, ty: &str, input: Value) -> Value {
     data
 }
 
-async fn patient(client: &Client, number: usize, user: &str) {
+pub(super) async fn patient(client: &Client, number: usize, user: &str) {
     let registered = client
         .run(
             "mutation($input: PatientRegisterInput!) { patientRegister(input: $input) { patient { id } userErrors { code } } }",
@@ -67,7 +67,7 @@ async fn patient(client: &Client, number: usize, user: &str) {
 }
 
 /// A conversation with some messages and answers; gives its id.
-async fn conversation(client: &Client, other: &Client, patient: &str, number: usize) -> String {
+pub(super) async fn conversation(client: &Client, other: &Client, patient: &str, number: usize) -> String {
     let create =
         "mutation($input: ConversationCreateInput!) { conversationCreate(input: $input) { conversation { id } } }";
     let other_id = anamnesis::ids::TypedId::encode(other.user.unwrap());

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::client::Client;
 use super::cluster::{TestDatabase, cluster, execute};
 use super::engines;
+use super::relay::Relay;
 
 /// A server of one test.
 pub struct TestApp {
@@ -49,7 +50,18 @@ impl TestApp {
 
     /// A server with further settings.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let database = cluster().database().await;
+        Self::start_over(cluster().database().await, settings).await
+    }
+
+    /// A server that reaches its database through a relay.
+    pub async fn start_through_relay() -> (Self, Relay) {
+        let mut database = cluster().database().await;
+        let relay = Relay::open(&database.server_url);
+        database.server_url = relay.url();
+        (Self::start_over(database, &[]).await, relay)
+    }
+
+    async fn start_over(database: TestDatabase, settings: &[(&str, &str)]) -> Self {
         let storage = tempfile::tempdir().unwrap();
         let storage_url = format!("file://{}", storage.path().display());
         let mut values: BTreeMap<String, String> = [

@@ -7,9 +7,11 @@ mod app;
 mod client;
 mod cluster;
 pub mod engines;
+mod relay;
 mod subscriber;
 
 pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};
 pub use cluster::cluster;
+pub use relay::Relay;
 pub use subscriber::{Frame, Subscriber};

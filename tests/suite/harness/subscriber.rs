@@ -39,6 +39,27 @@ impl Subscriber {
         Self { socket }
     }
 
+    /// A subscription, unless the server is not there.
+    pub async fn try_connect(client: &Client, document: &str, variables: Value) -> Option<Self> {
+        let mut request = format!("{}/graphql", client.base.replacen("http", "ws", 1)).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        let mut this = Self { socket };
+        let authorization = format!("Bearer {}", client.token.as_deref().unwrap());
+        let payload = json!({ "query": document, "variables": variables });
+        for message in [
+            json!({ "type": "connection_init", "payload": { "authorization": authorization } }),
+            json!({ "id": "1", "type": "subscribe", "payload": payload }),
+        ] {
+            this.socket.send(Message::text(message.to_string())).await.ok()?;
+            if message["type"] == "connection_init" {
+                let ack = json!({ "type": "connection_ack" });
+                (this.hear().await == Frame::Message(ack)).then_some(())?;
+            }
+        }
+        Some(this)
+    }
+
     /// A connection of somebody who is signed in.
     pub async fn connect(client: &Client) -> Self {
         let mut this = Self::open(&client.base, &[]).await;
