@@ -7,9 +7,11 @@ mod app;
 mod client;
 mod cluster;
 pub mod engines;
+mod model;
 mod subscriber;
 
 pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};
 pub use cluster::cluster;
+pub use model::ChatModel;
 pub use subscriber::{Frame, Subscriber};
