@@ -17,7 +17,7 @@ use crate::endpoint::{Endpoint, EndpointError, EndpointSettings, Parts};
 /// Below the time a request may take, so that a slow model is not the end of what was found.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// An answer that is told as it comes is waited for by nobody's request.
-const STREAM_TIMEOUT: Duration = Duration::from_secs(120);
+const STREAM_TIMEOUT: Duration = Duration::from_mins(2);
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 256 * 1024;
 /// Longest answer that is asked for, in the model's own pieces.

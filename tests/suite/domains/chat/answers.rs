@@ -12,20 +12,21 @@ use crate::domains::documents::search::write_note;
 use crate::domains::documents::{restrict, treats};
 use crate::harness::{ChatModel, Client, Frame, Subscriber, TestApp, engines};
 
-const LITHIUM: &str = "Lithium 900 mg at night. Odile Fennimore called on 3/14/2025 from 617-555-0199; no tremor.";
+pub(super) const LITHIUM: &str =
+    "Lithium 900 mg at night. Odile Fennimore called on 3/14/2025 from 617-555-0199; no tremor.";
 const ANSWER: &str =
     "body kind modelName modelVersion confidence answer { outcome notice question { id body } agent { id }
     citations { document { id } passage { text } } }";
-const NOTICE: &str = "I am software, not a clinician: read the passages before you act on this.";
-const NOBODY_YET: &str = "question { id } answer { id body answer { outcome } }";
+pub(super) const NOTICE: &str = "I am software, not a clinician: read the passages before you act on this.";
+pub(super) const NOBODY_YET: &str = "question { id } answer { id body answer { outcome } }";
 
-async fn app_with(model: &ChatModel) -> TestApp {
+pub(super) async fn app_with(model: &ChatModel) -> TestApp {
     engines::provide_model().await;
     TestApp::start_with(&model.settings()).await
 }
 
 /// A patient who is known by more than a name.
-async fn odile(client: &Client) -> Value {
+pub(super) async fn odile(client: &Client) -> Value {
     let input = json!({ "givenName": "Odile", "familyName": "Fennimore", "birthDate": "1972-02-09", "gender": "FEMALE",
         "phone": "617-555-0199", "acceptDuplicates": true });
     let register = "mutation($input: PatientRegisterInput!) { patientRegister(input: $input) { patient { id } } }";
@@ -33,13 +34,13 @@ async fn odile(client: &Client) -> Value {
 }
 
 /// A conversation about a patient in which an assistant answers.
-struct Scene {
-    conversation: Value,
-    agent: Value,
-    patient: Value,
+pub(super) struct Scene {
+    pub(super) conversation: Value,
+    pub(super) agent: Value,
+    pub(super) patient: Value,
 }
 
-async fn scene(app: &TestApp, physician: &Client, with: &[&Client], setup: Value) -> Scene {
+pub(super) async fn scene(app: &TestApp, physician: &Client, with: &[&Client], setup: Value) -> Scene {
     let agent = set_up(&app.member(&[Role::Administrator]).await, setup).await;
     let patient = odile(physician).await;
     let users: Vec<String> = with.iter().map(|one| id_of(one)).collect();
@@ -50,16 +51,16 @@ async fn scene(app: &TestApp, physician: &Client, with: &[&Client], setup: Value
 }
 
 impl Scene {
-    fn input(&self, body: &str) -> Value {
+    pub(super) fn input(&self, body: &str) -> Value {
         json!({ "conversationId": self.conversation, "agentId": self.agent, "body": body })
     }
 
-    async fn try_ask(&self, client: &Client, body: &str) -> Value {
+    pub(super) async fn try_ask(&self, client: &Client, body: &str) -> Value {
         run(client, "messageAsk", "MessageAskInput", NOBODY_YET, self.input(body)).await
     }
 
     /// Asks, and gives the id of the message the answer will be in.
-    async fn ask(&self, client: &Client, body: &str) -> Value {
+    pub(super) async fn ask(&self, client: &Client, body: &str) -> Value {
         let mut asked = done(client, "messageAsk", "MessageAskInput", NOBODY_YET, self.input(body)).await;
         assert_eq!(asked["answer"]["answer"]["outcome"], "PENDING");
         assert_eq!(asked["answer"]["body"], "");
@@ -67,14 +68,14 @@ impl Scene {
     }
 
     /// Asks, has the job done, and gives the answer.
-    async fn answered(&self, app: &TestApp, client: &Client, body: &str) -> Value {
+    pub(super) async fn answered(&self, app: &TestApp, client: &Client, body: &str) -> Value {
         let id = self.ask(client, body).await;
         app.work().await;
         read(client, &id).await
     }
 }
 
-async fn read(client: &Client, message: &Value) -> Value {
+pub(super) async fn read(client: &Client, message: &Value) -> Value {
     let document = format!("query($id: ID!) {{ node(id: $id) {{ ... on Message {{ {ANSWER} }} }} }}");
     client.run(&document, json!({ "id": message })).await.ok()["node"].take()
 }

@@ -12,6 +12,7 @@ mod memories;
 mod messages;
 mod participants;
 mod receipts;
+mod scopes;
 mod search;
 mod unread;
 

@@ -111,22 +111,16 @@ enum Prepared {
     Ask(Box<wording::Asking>),
 }
 
-impl Prepared {
-    fn done(written: Written) -> Result<Self> {
-        Ok(Self::Done(written))
-    }
-}
-
 /// Everything that is done as whoever asked.
 async fn prepare(asker: &RequestContext, expected: &Expected) -> Result<Prepared> {
     let question = messages::message(asker, expected.question_id).await?;
-    let Some(text) = question.body.clone() else { return Prepared::done(Draft::default().failed(GONE)) };
+    let Some(text) = question.body.clone() else { return Ok(Prepared::Done(Draft::default().failed(GONE))) };
     if bounds::is_crisis(text.reveal_str()) {
-        return Prepared::done(Draft::default().handed_over());
+        return Ok(Prepared::Done(Draft::default().handed_over()));
     }
     let agent = agents::agent(asker, expected.agent_id).await?;
     if bounds::crossed(text.reveal_str(), &agent.boundaries).is_some() {
-        return Prepared::done(Draft::default().refused());
+        return Ok(Prepared::Done(Draft::default().refused()));
     }
     let looked = looking::look(asker, &agent, expected, &text).await?;
     ask_or_quote(asker, agent, expected, &question, text, looked).await
@@ -143,13 +137,13 @@ async fn ask_or_quote(
 ) -> Result<Prepared> {
     let grounded = agent.retrieval_scope != AgentRetrievalScope::None;
     if grounded && looked.hits.is_empty() {
-        return Prepared::done(Draft::default().not_found());
+        return Ok(Prepared::Done(Draft::default().not_found()));
     }
     let may_ask = asker.app().language_model.is_some() && question.sensitivity == MessageSensitivity::Normal;
     if !may_ask || (grounded && looked.hits.iter().all(|hit| hit.part2)) {
         let draft = Draft::default();
-        return Prepared::done(if grounded { draft.quoted(&looked.hits) } else { draft.failed(NO_MODEL) });
+        return Ok(Prepared::Done(if grounded { draft.quoted(&looked.hits) } else { draft.failed(NO_MODEL) }));
     }
     let asking = looking::gather(asker, agent, expected, text, looked).await?;
-    Ok(asking.map_or_else(|quoted| Prepared::Done(quoted), |asking| Prepared::Ask(Box::new(asking))))
+    Ok(asking.map_or_else(Prepared::Done, |asking| Prepared::Ask(Box::new(asking))))
 }
