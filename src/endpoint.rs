@@ -99,6 +99,19 @@ impl Endpoint {
     /// # Errors
     /// Any but [`EndpointError::Settings`].
     pub async fn post(&self, body: &impl Serialize, limit: usize) -> Result<Vec<u8>, EndpointError> {
+        let mut parts = self.open(body, limit).await?;
+        let mut whole = Vec::new();
+        while let Some(part) = parts.next().await? {
+            whole.extend_from_slice(&part);
+        }
+        Ok(whole)
+    }
+
+    /// Sends a JSON body once and gives the body of the answer part by part, as it comes; at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// Any but [`EndpointError::Settings`].
+    pub async fn open(&self, body: &impl Serialize, limit: usize) -> Result<Parts, EndpointError> {
         let request = self.client.post(self.url.clone()).json(body);
         let request = match &self.api_key {
             Some(key) => request.bearer_auth(key.reveal()),
@@ -112,7 +125,26 @@ impl Endpoint {
         if status != StatusCode::OK {
             return Err(EndpointError::Refused(status.as_u16()));
         }
-        read(response, limit).await
+        Ok(Parts { response, left: limit })
+    }
+}
+
+/// The body of an answer that is on its way.
+#[derive(Debug)]
+pub struct Parts {
+    response: Response,
+    left: usize,
+}
+
+impl Parts {
+    /// What has come since; `None` at its end.
+    ///
+    /// # Errors
+    /// When it breaks off, takes too long or is too long.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, EndpointError> {
+        let Some(part) = self.response.chunk().await.map_err(|error| transport(&error))? else { return Ok(None) };
+        self.left = self.left.checked_sub(part.len()).ok_or(EndpointError::Malformed("too long"))?;
+        Ok(Some(part.to_vec()))
     }
 }
 
@@ -123,15 +155,4 @@ fn transport(error: &reqwest::Error) -> EndpointError {
 fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_secs)
-}
-
-async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, EndpointError> {
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|error| transport(&error))? {
-        if body.len() + part.len() > limit {
-            return Err(EndpointError::Malformed("too long"));
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(body)
 }

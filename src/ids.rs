@@ -195,6 +195,10 @@ typed_ids! {
     ConversationId("cnv") for "Conversation";
     /// What is said in a conversation.
     MessageId("msg") for "Message";
+    /// An assistant of the facility.
+    AgentId("agt") for "Agent";
+    /// What an assistant is to keep in mind.
+    MemoryId("mmy") for "AgentMemory";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

@@ -1,6 +1,38 @@
 // Printed from the migrated database; a test prints it again and compares. Do not edit.
 
 diesel::table! {
+    /// An assistant as a facility has set it up. Nothing of a patient belongs here.
+    agents (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: what it is called
+        name -> Text,
+        /// operational: what it is for, in words that a model is told
+        purpose -> Text,
+        /// operational: how it is to answer, in words that a model is told; null for no wishes
+        style -> Nullable<Text>,
+        /// operational: words and phrases it refuses to speak of, as a list
+        boundaries -> Jsonb,
+        /// operational: the model it asks; null for the one the server is set up with
+        model_name -> Nullable<Text>,
+        /// operational: in which documents it may look, of those that whoever asks may see
+        retrieval_scope -> Text,
+        /// operational: whether it answers
+        active -> Bool,
+        /// identifier: who set it up
+        created_by -> Uuid,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+    }
+}
+
+diesel::table! {
     /// A request of a patient that a signed note be corrected (45 CFR 164.526).
     amendment_requests (facility_id, id) {
         /// identifier: the facility
@@ -39,6 +71,30 @@ diesel::table! {
         created_at -> Timestamptz,
         /// operational: when the row last changed
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What became of a question to an assistant: one row for each message of an assistant.
+    assistant_answers (facility_id, message_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the message the answer is in
+        message_id -> Uuid,
+        /// identifier: the message that was asked
+        question_id -> Uuid,
+        /// identifier: the assistant
+        agent_id -> Uuid,
+        /// identifier: who asked, as whom the record is looked at
+        user_id -> Uuid,
+        /// identifier: the session it was asked in: when that has ended, nothing is looked at any more
+        session_id -> Uuid,
+        /// operational: purpose of use the question was asked for
+        purpose -> Text,
+        /// operational: whether and how it was answered
+        outcome -> Text,
+        /// operational: when the answer was complete; null before
+        finished_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -207,6 +263,44 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Which assistants answer in a conversation.
+    conversation_agents (facility_id, conversation_id, agent_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the conversation
+        conversation_id -> Uuid,
+        /// identifier: the assistant
+        agent_id -> Uuid,
+        /// identifier: the owner of the conversation who invited it
+        invited_by -> Uuid,
+        /// operational: when it was invited
+        joined_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What an assistant is to keep in mind when it answers one user, who said so; theirs alone.
+    conversation_memories (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: whose it is
+        user_id -> Uuid,
+        /// identifier: the assistant
+        agent_id -> Uuid,
+        /// phi: what is to be kept in mind
+        fact_ciphertext -> Bytea,
+        /// operational: how much it counts when it is new, 0 to 1
+        importance -> Double,
+        /// operational: after so many days it counts half
+        half_life_days -> Integer,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Who takes part in a conversation, or did.
     conversation_participants (facility_id, conversation_id, user_id) {
         /// identifier: the facility
@@ -275,6 +369,8 @@ diesel::table! {
         created_at -> Timestamptz,
         /// operational: optimistic concurrency counter; messages do not raise it
         version -> Integer,
+        /// identifier: who of those who take part is to see to it; null while nobody is named
+        assigned_user_id -> Nullable<Uuid>,
     }
 }
 
@@ -953,7 +1049,7 @@ diesel::table! {
         model_version -> Nullable<Text>,
         /// operational: how sure the assistant was, 0 to 1; null for people
         confidence -> Nullable<Double>,
-        /// identifier: documents the assistant cites, as a list of ids; null for people
+        /// identifier: passages the assistant cites, as a list of ids of documents and passages; null for people
         citations -> Nullable<Jsonb>,
         /// operational: when it was sent
         created_at -> Timestamptz,

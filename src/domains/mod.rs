@@ -27,5 +27,6 @@ pub fn job_handlers(_: &Arc<App>) -> Handlers {
     documents::processing::register_handlers(&mut handlers);
     documents::export::register_handlers(&mut handlers);
     chat::search::register_handlers(&mut handlers);
+    chat::agents::register_handlers(&mut handlers);
     handlers
 }

@@ -35,6 +35,7 @@ pub struct Query(
     documents::amendments::graphql::AmendmentsQuery,
     documents::portal::graphql::PortalDocumentsQuery,
     chat::graphql::ChatQuery,
+    chat::agents::graphql::AgentsQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -59,6 +60,7 @@ pub struct Mutation(
     documents::proposals::graphql::DocumentProposalMutation,
     documents::search::saved::SavedSearchMutation,
     chat::graphql::ChatMutation,
+    chat::agents::graphql::AgentsMutation,
     operations::graphql::OperationsMutation,
 );
 

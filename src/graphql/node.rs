@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::loaders::{LoadError, Loader, load_one};
 use super::request::request;
 use crate::access::RequestContext;
+use crate::domains::chat::agents::graphql::{Agent, AgentMemory};
 use crate::domains::chat::graphql::{Conversation, Message};
 use crate::domains::chat::loaders::{ConversationLoader, MessageLoader};
 use crate::domains::compliance::graphql::AuditEntry;
@@ -69,6 +70,8 @@ pub enum Node {
     DocumentSavedSearch(DocumentSavedSearch),
     Conversation(Conversation),
     Message(Message),
+    Agent(Agent),
+    AgentMemory(AgentMemory),
     AuditEntry(AuditEntry),
     Notification(Notification),
     Job(Job),

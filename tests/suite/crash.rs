@@ -174,8 +174,8 @@ async fn sign_in(app: &TestApp, base: &str, email: &str) -> Client {
     client.with_token(token.as_str().unwrap().to_owned())
 }
 
-/// Messages and kills of the test; multiplied by `SOAK` where that is set, which 40 makes the figures that are
-/// published: 20,000 messages and 1,000 kills.
+/// Messages and kills of the test; multiplied by `SOAK` where that is set, to 20 at most: longer than its token
+/// lives the test cannot last.
 const MESSAGES: usize = 500;
 const KILLS: usize = 25;
 /// One kill in so many is of the server, the others are of a subscriber's socket.

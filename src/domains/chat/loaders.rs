@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::agents::model::Agent;
+use super::agents::service as agents;
 use super::conversations::service as conversations;
 use super::drafts::{Draft, service as drafts};
+use super::messages::answers::{self, Answer};
 use super::messages::parts::{self, EarlierText, Reaction};
 use super::messages::service as messages;
 use super::model::{Conversation, Message, Participant};
@@ -11,7 +14,7 @@ use super::participants::service as participants;
 use crate::access::RequestContext;
 use crate::error::Result;
 use crate::graphql::loaders::{Loader, grouped};
-use crate::ids::{ConversationId, DocumentId, MessageId, UserId};
+use crate::ids::{AgentId, ConversationId, DocumentId, MessageId, UserId};
 use crate::pagination::{Window, WindowRequest};
 
 /// Conversations by id.
@@ -129,6 +132,33 @@ impl Loader for ReplyCountLoader {
     }
 }
 
+/// What became of questions, by the message the answer is in.
+#[derive(Debug)]
+pub struct AnswerLoader;
+
+impl Loader for AnswerLoader {
+    type Key = MessageId;
+    type Value = Answer;
+
+    async fn load(ctx: &RequestContext, keys: &[MessageId]) -> Result<HashMap<MessageId, Answer>> {
+        let found = answers::answers_of(ctx, keys).await?;
+        Ok(found.into_iter().map(|answer| (answer.message, answer)).collect())
+    }
+}
+
+/// Assistants by id.
+#[derive(Debug)]
+pub struct AgentLoader;
+
+impl Loader for AgentLoader {
+    type Key = AgentId;
+    type Value = Agent;
+
+    async fn load(ctx: &RequestContext, keys: &[AgentId]) -> Result<HashMap<AgentId, Agent>> {
+        Ok(agents::agents_by_ids(ctx, keys).await?.into_iter().map(|agent| (agent.id, agent)).collect())
+    }
+}
+
 /// Declares a loader of lists: `Name: Key => Value, service function, key of a row`.
 macro_rules! list_loaders {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, $service:path, $by:expr;)*) => {$(
@@ -156,6 +186,8 @@ list_loaders! {
     MentionsLoader: MessageId => (MessageId, UserId), parts::mentions_of, |(message, _)| *message;
     /// Which documents are shared, by message.
     AttachmentsLoader: MessageId => (MessageId, DocumentId), parts::attachments_of, |(message, _)| *message;
+    /// Assistants that answer, by conversation.
+    AgentsLoader: ConversationId => (ConversationId, Agent), agents::agents_of, |(conversation, _)| *conversation;
     /// The caller's drafts, by conversation.
     DraftsLoader: ConversationId => Draft, drafts::drafts_of, |draft| draft.conversation;
 }

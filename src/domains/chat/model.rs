@@ -185,8 +185,14 @@ pub enum Refusal {
     OnHold,
     /// The conversation is under no legal hold.
     NotOnHold,
-    /// The conversation or message changed since it was read: read it again.
+    /// The conversation, message or assistant changed since it was read: read it again.
     StaleVersion,
+    /// There is no such assistant, or it answers no more.
+    AgentNotFound,
+    /// An assistant of that name is there already.
+    NameTaken,
+    /// The roles of whoever asks do not let them ask the record.
+    MayNotAsk,
 }
 
 /// A conversation.
@@ -207,6 +213,8 @@ pub struct Conversation {
     pub created_by: UserId,
     pub created_at: DateTime<Utc>,
     pub version: i32,
+    /// Who is to see to it.
+    pub assigned: Option<UserId>,
 }
 
 /// Someone who takes part.

@@ -66,6 +66,21 @@ pub const SEARCH: Action = Action::member("chat.search");
 /// Brings a message into search.
 pub const INDEX: Action = Action::system("chat.index");
 
+/// Sets assistants up.
+pub const AGENTS_MANAGE: Action = Action::roles("agents.manage", &[Administrator]);
+
+/// Reads which assistants there are.
+pub const AGENTS_READ: Action = Action::member("agents.read");
+
+/// Asks an assistant. Patients ask none: an assistant supports staff.
+pub const ASK: Action = Action::roles("chat.ask", STAFF);
+
+/// Writes what an assistant answers.
+pub const ANSWER: Action = Action::system("chat.answer");
+
+/// Reads, adds to and takes from what assistants are to keep in mind for oneself.
+pub const MEMORY: Action = Action::roles("agents.memory", STAFF);
+
 /// Places and releases legal holds, and sees which conversations there are about a patient.
 pub const HOLD: Action = Action::roles("chat.hold", &[Administrator, PrivacyOfficer]);
 
@@ -87,6 +102,11 @@ pub const ALL: &[&Action] = &[
     &TYPING,
     &SEARCH,
     &INDEX,
+    &AGENTS_MANAGE,
+    &AGENTS_READ,
+    &ASK,
+    &ANSWER,
+    &MEMORY,
     &HOLD,
     &RETAIN,
 ];
@@ -95,6 +115,12 @@ pub const ALL: &[&Action] = &[
 #[must_use]
 pub fn party(roles: &[Role]) -> ParticipantParty {
     if roles.iter().any(|role| STAFF.contains(role)) { ParticipantParty::Staff } else { ParticipantParty::Patient }
+}
+
+/// Whether an assistant may answer in a conversation of this kind: where patients take part, none does.
+#[must_use]
+pub const fn may_be_asked_in(kind: ConversationKind) -> bool {
+    matches!(kind, ConversationKind::General | ConversationKind::Patient | ConversationKind::Administrative)
 }
 
 /// Whether someone with these roles may take part in a conversation of this kind. Whoever operates the system sees no

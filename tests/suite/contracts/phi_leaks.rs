@@ -217,6 +217,11 @@ async fn talk(client: &Client, patient: &Value) {
         let done = run(client, field, ty, "__typename", &input).await.ok();
         assert_eq!(done[field]["userErrors"], json!([]), "{field}");
     }
+    let input = json!({ "name": "Scribe", "purpose": "Finds things." });
+    let made = run(client, "agentCreate", "AgentCreateInput", "agent { id }", &input).await.ok();
+    let input = json!({ "agentId": made["agentCreate"]["agent"]["id"], "fact": "ZqcanaryFact" });
+    let kept = run(client, "agentRemember", "AgentRememberInput", "__typename", &input).await.ok();
+    assert_eq!(kept["agentRemember"]["userErrors"], json!([]));
 }
 
 /// Whether an error of any kind repeats what was sent.

@@ -24,6 +24,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("srch", "saved_searches"),
     ("cnv", "conversations"),
     ("msg", "messages"),
+    ("agt", "agents"),
+    ("mmy", "conversation_memories"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
@@ -65,6 +67,7 @@ pub const OWN_ID: &[(&str, &str)] = &[
     ("notification", "ntf"),
     ("conversation", "cnv"),
     ("message", "msg"),
+    ("agent", "agt"),
     ("job", "job"),
     ("audit", "aud"),
 ];
@@ -104,6 +107,8 @@ pub const NAMED_ID: &[(&str, &str)] = &[
     ("parentId", "msg"),
     ("threadRootId", "msg"),
     ("mentionIds", "usr"),
+    ("agentId", "agt"),
+    ("memoryId", "mmy"),
 ];
 
 /// Optional inputs without which a field has nothing to do.
@@ -142,4 +147,5 @@ pub const MAKING: &[&str] = &[
     "Sign",
     "Grant",
     "Place",
+    "Remember",
 ];

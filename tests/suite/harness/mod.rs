@@ -7,11 +7,13 @@ mod app;
 mod client;
 mod cluster;
 pub mod engines;
+mod model;
 mod relay;
 mod subscriber;
 
 pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};
 pub use cluster::cluster;
+pub use model::ChatModel;
 pub use relay::Relay;
 pub use subscriber::{Frame, Subscriber};

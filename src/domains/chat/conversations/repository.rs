@@ -36,6 +36,7 @@ pub(super) struct ConversationRow {
     pub created_by: UserId,
     pub created_at: DateTime<Utc>,
     pub version: i32,
+    pub assigned_user_id: Option<UserId>,
 }
 
 #[derive(Debug, Insertable)]
@@ -163,6 +164,7 @@ pub(super) async fn set_status(
     facility: FacilityId,
     id: ConversationId,
     status: ConversationStatus,
+    assigned: Option<UserId>,
     by: UserId,
     now: DateTime<Utc>,
 ) -> Result<()> {
@@ -173,6 +175,7 @@ pub(super) async fn set_status(
             conversations::status.eq(status),
             conversations::status_changed_at.eq(now),
             conversations::status_changed_by.eq(by),
+            conversations::assigned_user_id.eq(assigned),
             conversations::version.eq(conversations::version + 1),
         ))
         .execute(&mut db)

@@ -50,5 +50,6 @@ pub(super) fn open(keys: &FacilityKeys, row: ConversationRow) -> Result<Conversa
         created_by: row.created_by,
         created_at: row.created_at,
         version: row.version,
+        assigned: row.assigned_user_id,
     })
 }

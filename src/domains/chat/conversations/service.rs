@@ -272,15 +272,18 @@ pub async fn update_conversation(
         .await
 }
 
-/// Puts a conversation away, completes it, says that somebody must see to it, or lets it go on.
+/// Puts a conversation away, completes it, says that somebody must see to it, or lets it go on. Whoever is named is to see
+/// to it; else nobody in particular.
 ///
 /// # Errors
-/// Refused when it has that status already, the caller only observes, or the version is stale.
+/// Refused when it has that status already, the caller only observes, whoever is named takes no part as staff, or the
+/// version is stale.
 pub async fn set_status(
     ctx: &RequestContext,
     id: ConversationId,
     expected_version: i32,
     status: ConversationStatus,
+    assignee: Option<UserId>,
     once: Option<Once>,
 ) -> Result<ConversationId, Stop<Refusal>> {
     ctx.write(&policy::MANAGE)
@@ -290,26 +293,70 @@ pub async fn set_status(
             if conversation.status == status {
                 return Err(Stop::refuse(Refusal::SameStatus, &["input", "id"], "the conversation has that status"));
             }
-            let ctx = tx.ctx();
-            repository::set_status(tx.db()?, ctx.facility(), id, status, ctx.user()?, ctx.now()).await?;
-            let event = match status {
-                ConversationStatus::Active => MessageSystemEvent::Reopened,
-                ConversationStatus::Archived => MessageSystemEvent::Archived,
-                ConversationStatus::Escalated => MessageSystemEvent::Escalated,
-                ConversationStatus::Completed => MessageSystemEvent::Completed,
+            let present = participants::present(&tx, id).await?;
+            let may_see_to_it = |user: UserId| {
+                let found = present.iter().find(|one| one.user == user);
+                found.is_some_and(|one| one.party == ParticipantParty::Staff && one.role != ParticipantRole::Observer)
             };
-            let said = say(&tx, id, event, &[ctx.user()?]).await?;
-            let audience = changed(&tx, EventKind::ConversationChanged, id).await?;
-            for message in said {
-                spoken(&tx, EventKind::MessageSent, id, message, &audience);
+            if assignee.is_some_and(|user| !may_see_to_it(user)) {
+                let sentence = "nobody of the staff of that id takes part and may write";
+                return Err(Stop::refuse(Refusal::NotThere, &["input", "assigneeId"], sentence));
             }
-            if status == ConversationStatus::Escalated {
-                notifications::tell(&tx, &audience, NotificationKind::ConversationEscalated, id).await?;
-            }
-            tx.audit(subject(id, conversation.patient_id), json!({ "status": status.as_str() }));
+            let by = tx.ctx().user()?;
+            become_of(&tx, id, status, assignee, by).await?;
+            tx.audit(subject(id, conversation.patient_id), json!({ "status": status.as_str(), "assigned": assignee }));
             Ok(id)
         })
         .await
+}
+
+/// Gives a conversation that is locked a status, says so in it, and tells those who take part.
+async fn become_of(
+    tx: &Tx,
+    id: ConversationId,
+    status: ConversationStatus,
+    assignee: Option<UserId>,
+    by: UserId,
+) -> Result<()> {
+    let ctx = tx.ctx();
+    repository::set_status(tx.db()?, ctx.facility(), id, status, assignee, by, ctx.now()).await?;
+    let event = match status {
+        ConversationStatus::Active => MessageSystemEvent::Reopened,
+        ConversationStatus::Archived => MessageSystemEvent::Archived,
+        ConversationStatus::Escalated => MessageSystemEvent::Escalated,
+        ConversationStatus::Completed => MessageSystemEvent::Completed,
+    };
+    let said = say(tx, id, event, &[by]).await?;
+    let audience = changed(tx, EventKind::ConversationChanged, id).await?;
+    for message in said {
+        spoken(tx, EventKind::MessageSent, id, message, &audience);
+    }
+    if status == ConversationStatus::Escalated {
+        notifications::tell(tx, &audience, NotificationKind::ConversationEscalated, id).await?;
+    }
+    Ok(())
+}
+
+/// Takes a conversation for a change by the server itself, on behalf of somebody who may have left it since.
+pub(in crate::domains::chat) async fn locked_for(tx: &Tx, id: ConversationId, user: UserId) -> Result<Option<Locked>> {
+    repository::lock(tx.db()?, tx.ctx().facility(), id, user).await
+}
+
+/// Hands a conversation that is locked over to a person: the owner who is there longest, whoever asked last of all. Is
+/// done once: who sees to it already goes on. Gives who it is.
+pub(in crate::domains::chat) async fn hand_over(
+    tx: &Tx,
+    id: ConversationId,
+    status: ConversationStatus,
+    asked: UserId,
+) -> Result<Option<UserId>> {
+    let present = participants::present(tx, id).await?;
+    let owners = present.iter().filter(|one| one.role == ParticipantRole::Owner).map(|one| one.user);
+    let assignee = owners.clone().find(|user| *user != asked).or_else(|| owners.clone().next());
+    if status.is_open() && status != ConversationStatus::Escalated {
+        become_of(tx, id, ConversationStatus::Escalated, assignee, asked).await?;
+    }
+    Ok(assignee)
 }
 
 /// Locked, of the version that was read, by somebody who does more than observe.

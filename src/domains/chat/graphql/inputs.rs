@@ -55,6 +55,20 @@ pub struct ConversationStatusInput {
     pub idempotency_key: Option<String>,
 }
 
+/// A conversation that somebody must see to.
+#[derive(InputObject)]
+pub struct ConversationEscalateInput {
+    /// Id of the conversation.
+    pub id: ConversationId,
+    /// The `version` that was read.
+    pub expected_version: i32,
+    /// Who is to see to it: somebody of the staff who takes part and does not only observe; nobody in particular when
+    /// left out.
+    pub assignee_id: Option<UserId>,
+    /// Makes retries safe: the same key and input give the first answer again, for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
 /// Users to be brought into a conversation.
 #[derive(InputObject)]
 pub struct ConversationInviteInput {

@@ -6,9 +6,11 @@ mod node;
 mod query;
 mod types;
 
-pub use mutation::ChatMutation;
+pub(super) use mutation::conversation;
+pub use mutation::{ChatMutation, ConversationPayload};
 pub use node::node;
 pub use query::ChatQuery;
+pub(super) use types::user;
 pub use types::{
     ChatUserError, Conversation, ConversationConnection, ConversationParticipant, Message, MessageConnection,
 };

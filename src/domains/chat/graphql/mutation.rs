@@ -3,11 +3,11 @@
 use async_graphql::{Context, Object};
 
 use super::inputs::{
-    ConversationCreateInput, ConversationHoldPlaceInput, ConversationHoldReleaseInput, ConversationInviteInput,
-    ConversationLeaveInput, ConversationMuteInput, ConversationRemoveParticipantInput, ConversationSetRoleInput,
-    ConversationStatusInput, ConversationTypingInput, ConversationUpdateInput, MessageDeleteInput,
-    MessageDraftDiscardInput, MessageDraftSaveInput, MessageEditInput, MessageReactionInput, MessageReceiptInput,
-    MessageSendInput,
+    ConversationCreateInput, ConversationEscalateInput, ConversationHoldPlaceInput, ConversationHoldReleaseInput,
+    ConversationInviteInput, ConversationLeaveInput, ConversationMuteInput, ConversationRemoveParticipantInput,
+    ConversationSetRoleInput, ConversationStatusInput, ConversationTypingInput, ConversationUpdateInput,
+    MessageDeleteInput, MessageDraftDiscardInput, MessageDraftSaveInput, MessageEditInput, MessageReactionInput,
+    MessageReceiptInput, MessageSendInput,
 };
 use super::types::{ChatUserError, Conversation, Message};
 use crate::domains::chat::conversations::service::{self as conversations, NewConversation, UpdateConversation};
@@ -65,7 +65,7 @@ payload!(
     } or ChatUserError
 );
 
-async fn conversation(
+pub(in crate::domains::chat) async fn conversation(
     ctx: &Context<'_>,
     outcome: Result<ConversationId, Stop<Refusal>>,
 ) -> Result<ConversationPayload> {
@@ -89,7 +89,7 @@ async fn set_status(
 ) -> Result<ConversationPayload> {
     let ConversationStatusInput { id, expected_version, idempotency_key } = input;
     let once = once(ctx, idempotency_key)?;
-    conversation(ctx, conversations::set_status(request(ctx)?, id, expected_version, status, once).await).await
+    conversation(ctx, conversations::set_status(request(ctx)?, id, expected_version, status, None, once).await).await
 }
 
 async fn receive(ctx: &Context<'_>, input: MessageReceiptInput, receipt: Receipt) -> Result<ConversationPayload> {
@@ -147,13 +147,18 @@ impl ChatMutation {
         set_status(ctx, input, ConversationStatus::Archived).await
     }
 
-    /// Says that somebody must see to a conversation. Needs `chat.manage`.
+    /// Says that somebody must see to a conversation, and who; those who take part are told. Needs `chat.manage`.
     async fn conversation_escalate(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The conversation.")] input: ConversationStatusInput,
+        #[graphql(desc = "The conversation, and who is to see to it.")] input: ConversationEscalateInput,
     ) -> Result<ConversationPayload> {
-        set_status(ctx, input, ConversationStatus::Escalated).await
+        let ConversationEscalateInput { id, expected_version, assignee_id, idempotency_key } = input;
+        let once = once(ctx, idempotency_key)?;
+        let escalated = ConversationStatus::Escalated;
+        let outcome =
+            conversations::set_status(request(ctx)?, id, expected_version, escalated, assignee_id, once).await;
+        conversation(ctx, outcome).await
     }
 
     /// Says that a conversation is over; nothing is sent in it then. Needs `chat.manage`.

@@ -3,11 +3,13 @@
 use uuid::Uuid;
 
 use crate::access::RequestContext;
+use crate::domains::chat::agents::service as agents;
 use crate::domains::chat::conversations::service as conversations;
+use crate::domains::chat::memories::service as memories;
 use crate::domains::chat::messages::service as messages;
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{ConversationId, MessageId, TypedId as _};
+use crate::ids::{AgentId, ConversationId, MemoryId, MessageId, TypedId as _};
 
 /// The object with an id of this kind; `None` when the kind is of another domain.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
@@ -17,6 +19,10 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
             .map(|found| Node::Conversation(found.into())),
         MessageId::PREFIX => {
             messages::message(ctx, MessageId::from_uuid(id)).await.map(|found| Node::Message(found.into()))
+        }
+        AgentId::PREFIX => agents::agent(ctx, AgentId::from_uuid(id)).await.map(|found| Node::Agent(found.into())),
+        MemoryId::PREFIX => {
+            memories::memory(ctx, MemoryId::from_uuid(id)).await.map(|found| Node::AgentMemory(found.into()))
         }
         _ => return None,
     })

@@ -3,11 +3,13 @@
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
+use crate::domains::chat::agents::graphql::{Agent, MessageAnswer};
 use crate::domains::chat::drafts;
 use crate::domains::chat::keeping::OnRecord;
 use crate::domains::chat::loaders::{
-    AttachmentsLoader, ConversationLoader, DraftsLoader, HistoryLoader, LastMessageLoader, MentionsLoader,
-    MessageLoader, MessagesLoader, ParticipantsLoader, ReactionsLoader, RepliesLoader, ReplyCountLoader, UnreadLoader,
+    AgentsLoader, AnswerLoader, AttachmentsLoader, ConversationLoader, DraftsLoader, HistoryLoader, LastMessageLoader,
+    MentionsLoader, MessageLoader, MessagesLoader, ParticipantsLoader, ReactionsLoader, RepliesLoader,
+    ReplyCountLoader, UnreadLoader,
 };
 use crate::domains::chat::messages::parts::EarlierText;
 use crate::domains::chat::model::{
@@ -38,7 +40,7 @@ async fn users(ctx: &Context<'_>, ids: Vec<UserId>) -> Result<Vec<User>, LoadErr
     Ok(load_many::<UserLoader>(ctx, ids).await?.into_iter().map(Into::into).collect())
 }
 
-async fn user(ctx: &Context<'_>, id: UserId) -> Option<User> {
+pub(in crate::domains::chat) async fn user(ctx: &Context<'_>, id: UserId) -> Option<User> {
     or_null(ctx, load_one::<UserLoader>(ctx, id).await)?.map(Into::into)
 }
 
@@ -76,10 +78,23 @@ pub struct Conversation {
     status_changed_by_id: Option<UserId>,
     #[graphql(skip)]
     created_by_id: UserId,
+    #[graphql(skip)]
+    assigned_id: Option<UserId>,
 }
 
 #[ComplexObject]
 impl Conversation {
+    /// Who is to see to it; null while nobody is named.
+    async fn assigned_to(&self, ctx: &Context<'_>) -> Option<User> {
+        user(ctx, self.assigned_id?).await
+    }
+
+    /// Assistants that may be asked in it, in the order they were invited. Needs `agents.read`.
+    async fn agents(&self, ctx: &Context<'_>) -> Result<Vec<Agent>, LoadError> {
+        let found = load_one::<AgentsLoader>(ctx, self.id).await?.unwrap_or_default();
+        Ok(found.into_iter().map(|(_, agent)| agent.into()).collect())
+    }
+
     /// Whom it is about; null when it is about nobody in particular, or the caller may not open the chart. Needs
     /// `patients.read`.
     async fn patient(&self, ctx: &Context<'_>) -> Option<Patient> {
@@ -206,11 +221,12 @@ pub struct Message {
     pub system_event: Option<MessageSystemEvent>,
     /// How carefully it is to be handled.
     pub sensitivity: MessageSensitivity,
-    /// The model that wrote it; null for people.
+    /// The model that was asked for it; null for people, and where none was asked.
     pub model_name: Option<String>,
-    /// Version of that model; null for people, or when it has none.
+    /// What its endpoint said it is, often with a version; null for people, and where it said nothing.
     pub model_version: Option<String>,
-    /// How sure the assistant was, 0 to 1; null for people.
+    /// Of the sentences the model wrote, the share that could be held against the passages it named for them, 0 to 1; the
+    /// others are left out. Null for people, and where no model worded the answer.
     pub confidence: Option<f64>,
     /// When it was sent.
     pub created_at: DateTime<Utc>,
@@ -237,6 +253,14 @@ impl Message {
     /// Where it is said; null only when the caller has just left. Needs `chat.read`.
     async fn conversation(&self, ctx: &Context<'_>) -> Result<Option<Conversation>, LoadError> {
         Ok(load_one::<ConversationLoader>(ctx, self.conversation_id).await?.map(Into::into))
+    }
+
+    /// What became of the question it answers; null for what people and the system say. Needs `chat.read`.
+    async fn answer(&self, ctx: &Context<'_>) -> Result<Option<MessageAnswer>, LoadError> {
+        if self.kind != MessageKind::Assistant {
+            return Ok(None);
+        }
+        Ok(load_one::<AnswerLoader>(ctx, self.id).await?.map(Into::into))
     }
 
     /// Who wrote it; null for messages of the system and of an assistant.
@@ -495,6 +519,7 @@ impl From<model::Conversation> for Conversation {
             patient_id: conversation.patient,
             status_changed_by_id: conversation.status_changed_by,
             created_by_id: conversation.created_by,
+            assigned_id: conversation.assigned,
         }
     }
 }

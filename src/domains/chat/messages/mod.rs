@@ -1,5 +1,7 @@
 //! What is said in a conversation.
 
+pub mod answers;
+pub mod ask;
 pub mod change;
 mod emoji;
 pub mod parts;

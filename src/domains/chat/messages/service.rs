@@ -203,7 +203,7 @@ pub async fn send_message(
 }
 
 /// Whoever is named is told of the message, the others of the conversation, unless they want no notifications of it.
-async fn notify(
+pub(super) async fn notify(
     tx: &Tx,
     conversation: ConversationId,
     message: MessageId,
@@ -216,7 +216,7 @@ async fn notify(
 }
 
 /// Why a message was not sent: whoever wrote it observes, or there is nothing to answer.
-async fn unsent(tx: &Tx, conversation: ConversationId) -> Stop<Refusal> {
+pub(super) async fn unsent(tx: &Tx, conversation: ConversationId) -> Stop<Refusal> {
     match locked(tx, conversation).await {
         Ok(found) if found.role == ParticipantRole::Observer => observer(),
         Ok(_) => {

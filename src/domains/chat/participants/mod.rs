@@ -3,7 +3,7 @@
 mod repository;
 pub mod service;
 
-use super::model::{ParticipantParty, ParticipantRole, Refusal};
+use super::model::{Participant, ParticipantParty, ParticipantRole, Refusal};
 use super::validation::MAX_PARTICIPANTS;
 use crate::access::Tx;
 use crate::error::{Result, Stop};
@@ -27,6 +27,11 @@ pub(super) async fn insert(tx: &Tx, conversation: ConversationId, seats: Vec<New
 pub(super) async fn present_users(tx: &Tx, conversation: ConversationId) -> Result<Vec<UserId>> {
     let present = repository::present(tx.db()?, tx.ctx().facility(), &[conversation]).await?;
     Ok(present.into_iter().map(|there| there.user).collect())
+}
+
+/// Who takes part now, with their parts, in the order they joined.
+pub(super) async fn present(tx: &Tx, conversation: ConversationId) -> Result<Vec<Participant>> {
+    repository::present(tx.db()?, tx.ctx().facility(), &[conversation]).await
 }
 
 /// Two people in care do not meet.

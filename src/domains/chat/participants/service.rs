@@ -224,7 +224,7 @@ pub async fn set_role(
 }
 
 /// Locked, by one of its owners.
-async fn owned(tx: &Tx, conversation: ConversationId) -> Result<Locked, Stop<Refusal>> {
+pub(in crate::domains::chat) async fn owned(tx: &Tx, conversation: ConversationId) -> Result<Locked, Stop<Refusal>> {
     let found = locked(tx, conversation).await?;
     if found.role == ParticipantRole::Owner { Ok(found) } else { Err(not_owner()) }
 }

@@ -102,6 +102,8 @@ pub struct Place {
 pub struct Hit {
     pub chunk: ChunkId,
     pub document: DocumentId,
+    /// Whom its document is about.
+    pub patients: Vec<PatientId>,
     /// 0 to 1; comparable within one search only.
     pub score: f64,
     /// From 1; `None` when it is not among the candidates by meaning.

@@ -249,6 +249,7 @@ async fn show(read: &Read, page: &[Fused], looked_for: &LookedFor) -> Result<Vec
             end_char: row.end_char,
             place: row.place(),
             part2: row.part2,
+            patients: row.patient_ids,
         })
     });
     Ok(hits.collect())

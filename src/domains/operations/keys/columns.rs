@@ -145,6 +145,7 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("messages", "body"),
     tenant!("message_versions", "body"),
     tenant!("message_drafts", "body"),
+    tenant!("conversation_memories", "fact"),
 ];
 
 /// Table and column, as in the database, of every column that a rotation re-encrypts.

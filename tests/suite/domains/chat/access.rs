@@ -14,7 +14,7 @@ fn mutations(conversation: &Value, message: &Value, user: &str) -> Vec<(&'static
     vec![
         ("conversationUpdate", "ConversationUpdateInput", version.clone()),
         ("conversationArchive", "ConversationStatusInput", version.clone()),
-        ("conversationEscalate", "ConversationStatusInput", version.clone()),
+        ("conversationEscalate", "ConversationEscalateInput", version.clone()),
         ("conversationComplete", "ConversationStatusInput", version.clone()),
         ("conversationReopen", "ConversationStatusInput", version),
         ("conversationInvite", "ConversationInviteInput", json!({ "id": conversation, "participantIds": [user] })),

@@ -10,7 +10,8 @@ const STATUS: &str = "conversation { status version statusChangedAt statusChange
 
 async fn set_status(client: &Client, verb: &str, id: &Value, version: i32) -> Value {
     let input = json!({ "id": id, "expectedVersion": version });
-    run(client, &format!("conversation{verb}"), "ConversationStatusInput", STATUS, input).await
+    let ty = if verb == "Escalate" { "ConversationEscalateInput" } else { "ConversationStatusInput" };
+    run(client, &format!("conversation{verb}"), ty, STATUS, input).await
 }
 
 /// Ids of the caller's conversations that a filter lets through, the last active first.

@@ -36,7 +36,7 @@ async fn those_who_take_part_hear_of_everything_once_and_others_of_nothing() {
     done(
         &nurse,
         "conversationEscalate",
-        "ConversationStatusInput",
+        "ConversationEscalateInput",
         "__typename",
         json!({ "id": id, "expectedVersion": 1 }),
     )

@@ -5,7 +5,7 @@ use anamnesis::domains::chat::keeping;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{create, db_state, done, id_of, refusal, refused, register, run, send, try_run};
+use super::{create, db_state, done, id_of, invite_agent, refusal, refused, register, run, send, set_up, try_run};
 use crate::harness::{Client, TestApp};
 
 async fn place(client: &Client, conversation: &Value, reason: &str) -> Value {
@@ -19,7 +19,7 @@ async fn release(client: &Client, conversation: &Value) -> Value {
 }
 
 /// A completed conversation about a patient, with a message in it that has everything a message may have.
-async fn completed(nurse: &Client, physician: &Client, patient: &Value) -> (Value, Value) {
+async fn completed(app: &TestApp, nurse: &Client, physician: &Client, patient: &Value) -> (Value, Value) {
     let input = json!({ "kind": "PATIENT", "patientId": patient, "participantIds": [id_of(physician)] });
     let id = create(nurse, input).await["conversation"]["id"].take();
     let message = send(nurse, &id, "The okapi slept well.").await;
@@ -32,6 +32,10 @@ async fn completed(nurse: &Client, physician: &Client, patient: &Value) -> (Valu
     done(physician, "messageReact", "MessageReactionInput", "__typename", emoji).await;
     let draft = json!({ "conversationId": id, "body": "And" });
     done(physician, "messageDraftSave", "MessageDraftSaveInput", "__typename", draft).await;
+    let agent = set_up(&app.member(&[Role::Administrator]).await, json!({})).await;
+    assert_eq!(invite_agent(nurse, &id, &agent).await["userErrors"], json!([]));
+    let question = json!({ "conversationId": id, "agentId": agent, "body": "Did the okapi sleep?" });
+    done(physician, "messageAsk", "MessageAskInput", "__typename", question).await;
     let version = json!({ "id": id, "expectedVersion": 1 });
     done(nurse, "conversationComplete", "ConversationStatusInput", "__typename", version).await;
     (id, message)
@@ -42,7 +46,7 @@ async fn a_completed_conversation_goes_when_its_time_is_over_and_no_hold_lasts()
     let app = crate::domains::documents::search::start().await;
     let (nurse, physician) = (app.member(&[Role::Nurse]).await, app.member(&[Role::Physician]).await);
     let patient = register(&nurse).await;
-    let (id, _) = completed(&nurse, &physician, &patient).await;
+    let (id, _) = completed(&app, &nurse, &physician, &patient).await;
     app.work().await;
     let sweep = async || keeping::sweep(&app.system(app.facility)).await.unwrap();
     app.advance(TimeDelta::days(400));
@@ -60,7 +64,8 @@ async fn a_completed_conversation_goes_when_its_time_is_over_and_no_hold_lasts()
     assert_eq!(db_state(&app).await, before);
     assert_eq!(release(&officer, &id).await["userErrors"], json!([]));
     assert_eq!(sweep().await, 1);
-    assert_eq!(db_state(&app).await.matches("empty").count(), 10);
+    // The assistant itself stays.
+    assert_eq!(db_state(&app).await.matches("empty").count(), 13);
     let rows = "SELECT count(*) FROM audit_log WHERE action = 'chat.retain' AND patient_id IS NOT NULL";
     assert_eq!(app.db_value(rows).await, "1");
     assert_eq!(sweep().await, 0);
@@ -73,9 +78,9 @@ async fn a_hold_is_placed_by_who_may_without_seeing_what_is_said() {
     let officer = app.member(&[Role::PrivacyOfficer]).await;
     let stranger = app.member_of(app.other, &[Role::PrivacyOfficer]).await;
     let patient = register(&nurse).await;
-    let (id, message) = completed(&nurse, &physician, &patient).await;
+    let (id, message) = completed(&app, &nurse, &physician, &patient).await;
     let about = "query($id: ID!) { conversationsAbout(patientId: $id) { conversationId kind status messageCount heldAt holdReason } }";
-    let known = |held: Value, reason: Value| json!([{ "conversationId": id, "kind": "PATIENT", "status": "COMPLETED", "messageCount": 3, "heldAt": held, "holdReason": reason }]);
+    let known = |held: Value, reason: Value| json!([{ "conversationId": id, "kind": "PATIENT", "status": "COMPLETED", "messageCount": 5, "heldAt": held, "holdReason": reason }]);
     let seen = officer.run(about, json!({ "id": patient })).await.ok();
     assert_eq!(seen["conversationsAbout"], known(Value::Null, Value::Null));
     assert_eq!(stranger.run(about, json!({ "id": patient })).await.ok()["conversationsAbout"], json!([]));

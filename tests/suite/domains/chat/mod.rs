@@ -1,14 +1,18 @@
 //! Conversations, through the API.
 
 mod access;
+mod agents;
+mod answers;
 mod changes;
 mod conversations;
 mod drafts;
 mod events;
 mod keeping;
+mod memories;
 mod messages;
 mod participants;
 mod receipts;
+mod scopes;
 mod search;
 mod unread;
 
@@ -29,6 +33,10 @@ const TABLES: &[&str] = &[
     "message_drafts",
     "message_terms",
     "message_embeddings",
+    "agents",
+    "conversation_agents",
+    "assistant_answers",
+    "conversation_memories",
 ];
 
 const CONVERSATION: &str = "conversation { id kind title tags priority status messageCount version patient { id }
@@ -125,6 +133,21 @@ async fn db_state(app: &TestApp) -> String {
         state.push('\n');
     }
     state
+}
+
+const AGENT: &str =
+    "agent { id name purpose style boundaries modelName retrievalScope active version createdBy { id } }";
+
+/// Sets an assistant up; gives its id.
+async fn set_up(administrator: &Client, input: Value) -> Value {
+    let mut whole = json!({ "name": "Scribe", "purpose": "Finds things in the record." });
+    whole.as_object_mut().unwrap().extend(input.as_object().unwrap().clone());
+    done(administrator, "agentCreate", "AgentCreateInput", AGENT, whole).await["agent"]["id"].take()
+}
+
+async fn invite_agent(owner: &Client, conversation: &Value, agent: &Value) -> Value {
+    let input = json!({ "id": conversation, "agentId": agent });
+    run(owner, "conversationInviteAgent", "ConversationAgentInput", "conversation { agents { id name } }", input).await
 }
 
 /// A patient of the facility, registered by someone who may; gives the id.

@@ -74,7 +74,7 @@ async fn unread_are_those_of_others_after_the_last_one_read() {
     done(
         &nurse,
         "conversationEscalate",
-        "ConversationStatusInput",
+        "ConversationEscalateInput",
         "__typename",
         json!({ "id": id, "expectedVersion": 1 }),
     )

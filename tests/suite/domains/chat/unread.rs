@@ -152,7 +152,7 @@ impl Game {
                     ConversationStatus::Active => ConversationStatus::Escalated,
                     _ => ConversationStatus::Active,
                 };
-                conversations::set_status(&ctx, self.conversation, self.version, status, None).await.unwrap();
+                conversations::set_status(&ctx, self.conversation, self.version, status, None, None).await.unwrap();
                 (self.status, self.version) = (status, self.version + 1);
                 self.happened().await;
             }

@@ -1,7 +1,9 @@
 //! SQL of messages. What is not the caller's is not there: the database's policy narrows every statement.
 
+mod answers;
 mod parts;
 
+pub(super) use answers::{Asker, answers_of, expect, expected, grow, insert_answer, settle, write};
 pub(super) use parts::{
     Target, VersionRow, attach, attachments_of, clear_mentions, erase, forget, keep_version, mention, mentions_of,
     react, reactions_of, set_body, target, versions_of,

@@ -118,7 +118,7 @@ pub(in crate::domains::chat::messages) async fn erase(
     for statement in ERASE {
         sql(statement).bind::<SqlUuid, _>(facility).bind::<SqlUuid, _>(id).execute(&mut db).await?;
     }
-    sql("UPDATE messages SET body_ciphertext = NULL, deleted_at = $4, deleted_by = $3, version = version + 1 \
+    sql("UPDATE messages SET body_ciphertext = NULL, citations = NULL, deleted_at = $4, deleted_by = $3, version = version + 1 \
          WHERE facility_id = $1 AND id = $2")
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(id)

@@ -13,3 +13,6 @@ mod service;
 mod tokens;
 
 pub use graphql::DocumentAskQuery;
+pub use prompt::is_held;
+pub use service::known;
+pub use tokens::{Kind, Known, Tokens};

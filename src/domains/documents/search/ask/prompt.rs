@@ -59,12 +59,17 @@ pub(super) fn believed(answer: &str, passages: &[String]) -> Option<Vec<Stated>>
         cited.dedup();
         let text = sentence.text.trim().to_owned();
         let said: Vec<&str> = cited.iter().map(|place| passages[*place].as_str()).collect();
-        let holds = !text.is_empty()
-            && !cited.is_empty()
-            && numbers(&text).all(|number| said.iter().any(|passage| numbers(passage).any(|other| other == number)));
-        holds.then_some(Stated { text, passages: cited })
+        is_held(&text, &said).then_some(Stated { text, passages: cited })
     });
     Some(stated.collect())
+}
+
+/// Whether a sentence can be held against the passages named for it: there is one at least, and they have its numbers.
+#[must_use]
+pub fn is_held(text: &str, said: &[&str]) -> bool {
+    !text.is_empty()
+        && !said.is_empty()
+        && numbers(text).all(|number| said.iter().any(|passage| numbers(passage).any(|other| other == number)))
 }
 
 /// The numbers of a text: a dose that no passage has is not in the record.

@@ -121,7 +121,10 @@ async fn worded(
 }
 
 /// What is known to identify the patient and those around them.
-async fn known(ctx: &RequestContext, patient: &Patient) -> Result<Vec<Known>> {
+///
+/// # Errors
+/// A denial: whoever may not see these may send nothing of the patient to a model; or a fault.
+pub async fn known(ctx: &RequestContext, patient: &Patient) -> Result<Vec<Known>> {
     let identity = &patient.identity;
     let mut known = Vec::new();
     let mut add = |kind, value: Option<&Phi<String>>| {

@@ -14,13 +14,15 @@ use crate::phi::Phi;
 
 /// What a token stands for; part of its text, so that a model can make sense of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub enum Kind {
     Person,
     Date,
     Phone,
+    /// Of a house, a mailbox or a page.
     Address,
     Number,
     Age,
+    /// What looks like a token in the text itself.
     Text,
 }
 
@@ -40,7 +42,7 @@ impl Kind {
 
 /// A value that is known to identify someone.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub struct Known {
     pub kind: Kind,
     pub value: Phi<String>,
 }
@@ -89,7 +91,8 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[[A-Z]+_\
 const MIN_NAME_CHARS: usize = 2;
 
 /// Hands out tokens, the same for the same value, and remembers what they stand for.
-pub(super) struct Tokens {
+#[derive(Debug)]
+pub struct Tokens {
     known: Vec<(Kind, Regex)>,
     given: HashMap<(Kind, String), String>,
     behind: HashMap<String, Phi<String>>,
@@ -97,7 +100,8 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// With values that are known.
-    pub(super) fn new(known: &[Known]) -> Self {
+    #[must_use]
+    pub fn new(known: &[Known]) -> Self {
         let mut forms = Vec::new();
         for Known { kind, value } in known {
             let parts: Vec<&str> = if *kind == Kind::Person {
@@ -113,7 +117,7 @@ impl Tokens {
     }
 
     /// The text with tokens in the place of what identifies.
-    pub(super) fn hide(&mut self, text: &str) -> String {
+    pub fn hide(&mut self, text: &str) -> String {
         let mut spans: Vec<(usize, usize, Kind)> = Vec::new();
         for (kind, form) in self.known.iter().chain(FORMS.iter()) {
             spans.extend(form.find_iter(text).map(|found| (found.start(), found.end(), *kind)));
@@ -148,7 +152,8 @@ impl Tokens {
     }
 
     /// The text with everything put back; `None` when it has a token that nothing stands behind.
-    pub(super) fn restore(&self, text: &str) -> Option<Phi<String>> {
+    #[must_use]
+    pub fn restore(&self, text: &str) -> Option<Phi<String>> {
         let mut restored = String::with_capacity(text.len());
         let mut at = 0;
         for found in TOKEN.iter().flat_map(|form| form.find_iter(text)) {
