@@ -147,7 +147,7 @@ mod tests {
         let facility = FacilityId::from_uuid(Uuid::now_v7());
         let (user, session) = (UserId::from_uuid(Uuid::now_v7()), SessionId::from_uuid(Uuid::now_v7()));
         let bearer = Bearer { user, session, facility };
-        let now = Utc::now();
+        let now: DateTime<Utc> = "2026-03-09T14:00:00Z".parse().unwrap();
         let token = tokens.issue(bearer, now).unwrap();
         for _ in 0..2 {
             assert_eq!(tokens.verify(&token, now).unwrap(), bearer);

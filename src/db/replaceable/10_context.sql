@@ -35,10 +35,11 @@ CREATE OR REPLACE FUNCTION app_reads_part2() RETURNS boolean
 
 -- Whether a session runs, of an account that is active. Inlined where it is asked.
 CREATE OR REPLACE FUNCTION session_runs(p_user uuid, p_session uuid, p_now timestamptz) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN EXISTS (SELECT FROM user_sessions s JOIN users u ON u.id = s.user_id
+    LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM user_sessions s JOIN users u ON u.id = s.user_id
         WHERE s.id = p_session AND s.user_id = p_user AND s.revoked_at IS NULL AND s.expires_at > p_now
-          AND u.status = 'active');
+          AND u.status = 'active')
+$$;
 
 -- Whether a session was begun with a second factor that is still on: what a facility may ask for.
 CREATE OR REPLACE FUNCTION passed_second_factor(p_user uuid, p_session uuid) RETURNS boolean
