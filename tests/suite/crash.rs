@@ -229,7 +229,7 @@ async fn listen(
             let Frame::Message(message) = frame else { break };
             let event = &message["payload"]["data"]["events"];
             let Some(reached) = event["cursor"].as_str() else { break };
-            cursor = reached.to_owned();
+            reached.clone_into(&mut cursor);
             if event["kind"] == "MESSAGE_SENT" {
                 ids.push(event["subject"]["id"].as_str().unwrap().to_owned());
             }

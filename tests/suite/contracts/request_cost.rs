@@ -134,7 +134,6 @@ impl Bench {
 const ALONE: &str = "REQUEST_COST_ALONE";
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "what a process is for is said to it from outside")]
 fn a_request_costs_what_it_did() {
     if std::env::var_os(ALONE).is_some() {
         return compare();
@@ -149,7 +148,6 @@ fn a_request_costs_what_it_did() {
     assert!(alone.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
-#[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]
 fn compare() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (app, relay, client, begun) = runtime.block_on(prepare());
