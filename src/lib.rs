@@ -6,6 +6,7 @@
 pub mod access;
 pub mod antivirus;
 pub mod app;
+mod archive;
 pub mod audit;
 pub mod cli;
 pub mod clock;

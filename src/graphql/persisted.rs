@@ -2,22 +2,28 @@
 //!
 //! Automatic: an unknown hash is answered `PERSISTED_QUERY_NOT_FOUND`, the client sends hash and text once,
 //! the text is kept. Allow-list: only operations of a file run, whatever is sent.
+//!
+//! A document that was parsed once is not parsed again. Validation is not spared: it looks at the variables too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest};
-use async_graphql::{Request, ServerError, ServerResult, Value};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{Request, ServerError, ServerResult, Value, Variables};
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-/// Documents kept. The oldest unused goes.
-const KEPT: u64 = 5_000;
+/// Bytes of the documents kept as text. The least used go.
+const KEPT: u64 = 4 * 1024 * 1024;
+/// Bytes of the documents kept parsed, by their text: what is made of it may be a hundred times as large.
+const KEPT_PARSED: u64 = 512 * 1024;
 
 /// Persisted operations of this process.
 #[derive(Debug, Clone)]
 pub struct Persisted {
     learned: Cache<String, Arc<str>>,
+    parsed: Cache<Arc<str>, Arc<ExecutableDocument>>,
     allowed: Option<Arc<HashMap<String, String>>>,
 }
 
@@ -25,7 +31,10 @@ impl Persisted {
     /// Learns what clients send; with an allow-list, knows that list and nothing else.
     #[must_use]
     pub fn new(allowed: Option<HashMap<String, String>>) -> Self {
-        Self { learned: Cache::new(KEPT), allowed: allowed.map(Arc::new) }
+        let weight = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let learned = Cache::builder().max_capacity(KEPT).weigher(move |_, text: &Arc<str>| weight(text)).build();
+        let parsed = Cache::builder().max_capacity(KEPT_PARSED).weigher(move |text: &Arc<str>, _| weight(text)).build();
+        Self { learned, parsed, allowed: allowed.map(Arc::new) }
     }
 
     /// Reads an allow-list: one JSON object of hash to document.
@@ -105,6 +114,25 @@ impl Extension for Persisted {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let request = next.run(ctx, request).await?;
-        self.resolve(request)
+        let mut request = self.resolve(request)?;
+        if let Some(document) = self.parsed.get(request.query.as_str()) {
+            request.set_parsed_query((*document).clone());
+        }
+        Ok(request)
+    }
+
+    /// What came through the parser and its limits is worth keeping.
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        let document = next.run(ctx, query, variables).await?;
+        if !self.parsed.contains_key(query) {
+            self.parsed.insert(Arc::from(query), Arc::new(document.clone()));
+        }
+        Ok(document)
     }
 }

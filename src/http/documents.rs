@@ -25,12 +25,15 @@ use uuid::Uuid;
 use super::{Edge, authentication, multipart, problem};
 use crate::access::{Actor, ContextParts, Purpose, RequestContext};
 use crate::crypto::signed_url::LinkPurpose;
+use crate::domains::chat;
 use crate::domains::documents::export;
 use crate::domains::documents::model::{DocumentKind, DocumentLabel, Refusal, UploadDocument};
 use crate::domains::documents::service::{self, Download};
 use crate::error::{Error, Refused, Result, Stop};
 use crate::graphql::request::once_of;
-use crate::ids::{DocumentId, FacilityId, PatientId, RecordExportId, SessionId, TypedId as _, UserId, VisitId};
+use crate::ids::{
+    ConversationId, DocumentId, FacilityId, PatientId, RecordExportId, SessionId, TypedId as _, UserId, VisitId,
+};
 use crate::phi::Phi;
 
 /// Header that makes a retried upload safe.
@@ -175,7 +178,7 @@ pub(super) struct Link {
     token: String,
 }
 
-/// `GET /documents/{id}/content?token=…`.
+/// `GET /documents/{id}/content?token=…`, and `GET /conversations/{id}/content?token=…`.
 pub(super) async fn download(
     State(edge): State<Edge>,
     Path(id): Path<String>,
@@ -196,18 +199,21 @@ pub(super) async fn download(
 enum Wanted {
     Document(DocumentId),
     Export(RecordExportId),
+    Conversation(ConversationId),
 }
 
 impl Wanted {
     fn decode(id: &str) -> Option<Self> {
         let document = DocumentId::decode(id).map(Self::Document);
-        document.or_else(|_| RecordExportId::decode(id).map(Self::Export)).ok()
+        let export = document.or_else(|_| RecordExportId::decode(id).map(Self::Export));
+        export.or_else(|_| ConversationId::decode(id).map(Self::Conversation)).ok()
     }
 
     fn uuid(&self) -> Uuid {
         match self {
             Self::Document(id) => id.uuid(),
             Self::Export(id) => id.uuid(),
+            Self::Conversation(id) => id.uuid(),
         }
     }
 }
@@ -237,6 +243,7 @@ async fn follow(edge: &Edge, parts: &Parts, id: &str, token: &str, request_id: U
     let opened = match wanted {
         Wanted::Document(id) => service::open_content(&ctx, id).await,
         Wanted::Export(id) => export::service::open_export(&ctx, id).await,
+        Wanted::Conversation(id) => chat::export::service::open(&ctx, id).await,
     };
     ctx.finish().await?;
     opened
@@ -254,7 +261,9 @@ fn send(download: Download, request_id: Uuid) -> Response {
     let headers = response.headers_mut();
     let media = HeaderValue::from_str(&download.mime_type);
     headers.insert(header::CONTENT_TYPE, media.unwrap_or(HeaderValue::from_static("application/octet-stream")));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(download.size_bytes));
+    if let Some(size) = download.size_bytes {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     if let Ok(name) = HeaderValue::from_str(&disposition(&download.file_name)) {

@@ -10,6 +10,7 @@ use axum::extract::{FromRequest as _, FromRequestParts, Request as HttpRequest, 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
 use tracing::{Instrument as _, field};
 
 use super::subscriptions::{sse, websocket};
@@ -78,7 +79,7 @@ pub(super) async fn post(
     };
     match read {
         Ok(request) if sse::wanted(&headers) => sse::respond(&edge, ctx, request),
-        Ok(request) => execute(edge, ctx, &headers, request).await,
+        Ok(request) => execute(edge, ctx, &headers, request).boxed().await,
         Err(error) => {
             let too_large = matches!(error, Error::Limit(_));
             // A denial of the upload is on record before the answer.
@@ -140,7 +141,7 @@ async fn query(edge: Edge, caller: Caller, headers: axum::http::HeaderMap, reque
         return response;
     }
     let ctx = RequestContext::new(edge.app.clone(), caller.0);
-    execute(edge, ctx, &headers, request).await
+    execute(edge, ctx, &headers, request).boxed().await
 }
 
 /// Refuses who asks too often, before anything of the request is read.
@@ -163,7 +164,9 @@ async fn execute(edge: Edge, ctx: RequestContext, headers: &axum::http::HeaderMa
         target: TRACE, "operation", graphql.operation.type = field::Empty, document_hash, outcome, statements = field::Empty
     );
     let request = request.data(ctx.clone()).data(authentication::cookies(headers)).data(observed.clone());
-    let answer = counting(Arc::clone(&statements), answered(&edge, &ctx, request)).instrument(span.clone()).await;
+    // On the heap once: an operation is large, and is handed through many layers.
+    let answer = answered(&edge, &ctx, request).boxed();
+    let answer = counting(Arc::clone(&statements), answer).instrument(span.clone()).await;
     let answer = sealed(answer, request_id);
     let (outcome, statements) = (outcome_of(&answer), statements.load(Ordering::Relaxed));
     edge.app.metrics.operation(observed.kind(), outcome, begun.elapsed(), statements);

@@ -49,6 +49,7 @@ pub fn router(app: Arc<App>, closing: CancellationToken) -> Router {
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/documents", post(documents::upload))
         .route("/documents/{id}/content", get(documents::download))
+        .route("/conversations/{id}/content", get(documents::download))
         // Each handler counts what it reads: an operation and a file have different limits.
         .layer(DefaultBodyLimit::disable())
         .route("/health/live", get(health::live))

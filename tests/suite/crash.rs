@@ -174,10 +174,11 @@ async fn sign_in(app: &TestApp, base: &str, email: &str) -> Client {
     client.with_token(token.as_str().unwrap().to_owned())
 }
 
-/// Messages and kills of the test; multiplied by `SOAK` where that is set, to 20 at most: longer than its token
-/// lives the test cannot last.
+/// Messages and kills of the test; multiplied by `SOAK` where that is set: 40 is 20,000 and 1,000.
 const MESSAGES: usize = 500;
 const KILLS: usize = 25;
+/// Less than a token lives.
+const RENEWED: Duration = Duration::from_mins(8);
 /// One kill in so many is of the server, the others are of a subscriber's socket.
 const SERVER_KILLS: usize = 5;
 const SUBSCRIBERS: usize = 4;
@@ -187,8 +188,15 @@ fn soak() -> usize {
     std::env::var("SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
+/// A client whose token is renewed as the test goes on.
+type Renewed = std::sync::RwLock<Client>;
+
+fn present(client: &Renewed) -> Client {
+    client.read().unwrap().clone()
+}
+
 /// Sends one message, over and over with one key until it is acknowledged.
-async fn send_message(client: &Client, conversation: &str, number: usize) {
+async fn send_message(client: &Renewed, conversation: &str, number: usize) {
     const SEND: &str = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { message } } }";
     let input = json!({ "conversationId": conversation, "body": format!("message {number}"),
         "idempotencyKey": format!("message-{number}") });
@@ -196,7 +204,7 @@ async fn send_message(client: &Client, conversation: &str, number: usize) {
     loop {
         look.tick().await;
         let body = json!({ "query": SEND, "variables": { "input": input } });
-        let sent = client.request(reqwest::Method::POST, "/graphql").json(&body).send().await;
+        let sent = present(client).request(reqwest::Method::POST, "/graphql").json(&body).send().await;
         let Ok(answer) = sent else { continue };
         let Ok(answer) = answer.json::<serde_json::Value>().await else { continue };
         if answer["data"]["messageSend"]["userErrors"] == json!([]) {
@@ -208,7 +216,7 @@ async fn send_message(client: &Client, conversation: &str, number: usize) {
 /// Listens from a cursor on until so many messages have come, connecting again whenever the connection breaks or `cut`
 /// is told; gives their ids.
 async fn listen(
-    client: &Client,
+    client: &Renewed,
     conversation: &str,
     mut cursor: String,
     messages: usize,
@@ -219,7 +227,9 @@ async fn listen(
     while ids.len() < messages {
         look.tick().await;
         let variables = json!({ "of": [conversation], "kinds": ["MESSAGE_SENT"], "after": cursor });
-        let Some(mut subscriber) = Subscriber::try_connect(client, MESSAGES_SENT, variables).await else { continue };
+        let Some(mut subscriber) = Subscriber::try_connect(&present(client), MESSAGES_SENT, variables).await else {
+            continue;
+        };
         while ids.len() < messages {
             // Dropped without a word: as a network does.
             let frame = tokio::select! {
@@ -260,6 +270,7 @@ async fn subscribers_have_every_message_once_and_in_order_whatever_is_killed() {
     let conversation = begun["conversationCreate"]["conversation"]["id"].as_str().unwrap();
     let (first, cursor) = Subscriber::listening(&client, json!({ "of": [conversation] })).await;
     drop(first);
+    let client = Renewed::new(client);
 
     let cuts: Vec<_> = (0..SUBSCRIBERS).map(|_| tokio::sync::Notify::new()).collect();
     let sent = AtomicUsize::new(0);
@@ -271,11 +282,18 @@ async fn subscribers_have_every_message_once_and_in_order_whatever_is_killed() {
         .buffer_unordered(AT_ONCE)
         .collect::<()>();
     let killing = async {
+        let mut renewed = std::time::Instant::now();
         for kill in 0..kills {
             wait_until(async || sent.load(Ordering::SeqCst) >= messages * kill / kills).await;
             if kill % SERVER_KILLS == 0 {
                 processes.kill(&app).await;
                 processes.start().await;
+                if renewed.elapsed() > RENEWED {
+                    wait_until(async || reqwest::get(format!("{}/health/ready", processes.base)).await.is_ok()).await;
+                    let another = sign_in(&app, &processes.base, &physician.email).await;
+                    *client.write().unwrap() = another;
+                    renewed = std::time::Instant::now();
+                }
             } else {
                 cuts[kill % SUBSCRIBERS].notify_waiters();
             }

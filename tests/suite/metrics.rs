@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::TestApp;
 
 /// Numbers of a server, as Prometheus gets them.
-struct Numbers(String);
+pub struct Numbers(String);
 
 impl Numbers {
     /// Asks the address of its own that numbers have.
-    async fn of(app: &TestApp) -> Self {
+    pub async fn of(app: &TestApp) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/metrics", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -34,7 +34,7 @@ impl Numbers {
 
     /// The number of a series; all that are asked for here are whole.
     #[track_caller]
-    fn get(&self, series: &str) -> u64 {
+    pub fn get(&self, series: &str) -> u64 {
         let line = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         let number = line.unwrap_or_else(|| panic!("no {series} in\n{}", self.0));
         number.strip_suffix(".0").unwrap_or(number).parse().unwrap()

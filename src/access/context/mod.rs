@@ -4,7 +4,7 @@ mod write;
 
 use std::sync::{Arc, Weak};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use futures::future::{BoxFuture, FutureExt as _};
 use serde_json::Value;
@@ -15,12 +15,16 @@ use crate::access::{Action, Actor, ContextParts, Granted, PlatformRole, Purpose,
 use crate::app::App;
 use crate::audit::{Entry, Outcome, Reads, Who};
 use crate::crypto::FacilityKeys;
+use crate::crypto::signed_url::{LinkClaims, LinkPurpose};
 use crate::db::{Binding, Bound, Lent, Mode, PatientScope, Session};
 use crate::error::{Error, Result};
 use crate::events::NewEvent;
-use crate::ids::{FacilityId, MemberId, UserId};
+use crate::ids::{FacilityId, MemberId, TypedId as _, UserId};
 
 pub use write::Write;
+
+/// How long a link opens what it leads to.
+const LINK_MINUTES: i64 = 5;
 
 /// The first argument of every operation. Cheap to clone.
 #[derive(Clone)]
@@ -125,6 +129,29 @@ impl RequestContext {
             Actor::User { user, .. } => Ok(user),
             Actor::Anonymous | Actor::System { .. } => Err(Error::Unauthenticated),
         }
+    }
+
+    /// The same caller with reads of its own: for what goes on while the answer is under way.
+    #[must_use]
+    pub(crate) fn beside(&self) -> Self {
+        Self::new(Arc::clone(&self.inner.app), self.inner.parts.clone())
+    }
+
+    /// The token of a link by which this user, in this session, can fetch an object for five minutes without a header. It
+    /// opens nothing by itself: whoever follows the link is asked for the permission again.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when nobody is signed in.
+    pub(crate) fn download_token(&self, object: Uuid) -> Result<String> {
+        let Actor::User { user, session } = self.inner.parts.actor else { return Err(Error::Unauthenticated) };
+        let claims = LinkClaims {
+            purpose: LinkPurpose::Download,
+            document: object,
+            facility: self.facility().uuid(),
+            user: user.uuid(),
+            session: session.uuid(),
+        };
+        Ok(self.app().links.issue(&claims, self.now(), TimeDelta::minutes(LINK_MINUTES))?)
     }
 
     fn binding(&self) -> Binding {

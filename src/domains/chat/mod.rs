@@ -13,6 +13,7 @@ pub mod agents;
 mod changes;
 pub mod conversations;
 pub mod drafts;
+pub mod export;
 pub mod graphql;
 pub mod keeping;
 pub mod loaders;

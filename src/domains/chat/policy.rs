@@ -63,6 +63,9 @@ pub const TYPING: Action = Action::member("chat.typing");
 /// Searches the conversations one takes part in.
 pub const SEARCH: Action = Action::member("chat.search");
 
+/// Fetches a conversation one takes part in as an archive.
+pub const EXPORT: Action = Action::member("chat.export");
+
 /// Brings a message into search.
 pub const INDEX: Action = Action::system("chat.index");
 
@@ -101,6 +104,7 @@ pub const ALL: &[&Action] = &[
     &RECEIPT,
     &TYPING,
     &SEARCH,
+    &EXPORT,
     &INDEX,
     &AGENTS_MANAGE,
     &AGENTS_READ,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -23,6 +24,16 @@ pub enum Frame {
     Closed(Option<u16>),
 }
 
+/// What opens a connection.
+fn request(base: &str, headers: &[(&'static str, &str)]) -> Request {
+    let mut request = format!("{}/graphql", base.replacen("http", "ws", 1)).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+    }
+    request
+}
+
 pub struct Subscriber {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -30,20 +41,24 @@ pub struct Subscriber {
 impl Subscriber {
     /// Opens a connection and says nothing yet.
     pub async fn open(base: &str, headers: &[(&'static str, &str)]) -> Self {
-        let mut request = format!("{}/graphql", base.replacen("http", "ws", 1)).into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
-        }
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        let (socket, _) = tokio_tungstenite::connect_async(request(base, headers)).await.unwrap();
         Self { socket }
+    }
+
+    /// A connection that takes in next to nothing beyond what is read.
+    pub async fn narrow(client: &Client) -> Self {
+        let address = client.base.strip_prefix("http://").unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+        let request = request(&client.base, &[]);
+        let (socket, _) = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await.unwrap();
+        Self { socket }.introduced(client).await
     }
 
     /// A subscription, unless the server is not there.
     pub async fn try_connect(client: &Client, document: &str, variables: Value) -> Option<Self> {
-        let mut request = format!("{}/graphql", client.base.replacen("http", "ws", 1)).into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        let (socket, _) = tokio_tungstenite::connect_async(request(&client.base, &[])).await.ok()?;
         let mut this = Self { socket };
         let authorization = format!("Bearer {}", client.token.as_deref().unwrap());
         let payload = json!({ "query": document, "variables": variables });
@@ -62,11 +77,14 @@ impl Subscriber {
 
     /// A connection of somebody who is signed in.
     pub async fn connect(client: &Client) -> Self {
-        let mut this = Self::open(&client.base, &[]).await;
+        Self::open(&client.base, &[]).await.introduced(client).await
+    }
+
+    async fn introduced(mut self, client: &Client) -> Self {
         let authorization = format!("Bearer {}", client.token.as_deref().unwrap());
-        this.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
-        assert_eq!(this.hear().await, Frame::Message(json!({ "type": "connection_ack" })));
-        this
+        self.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
+        assert_eq!(self.hear().await, Frame::Message(json!({ "type": "connection_ack" })));
+        self
     }
 
     /// A connection with one subscription to events, which listens. Gives where from.

@@ -4,7 +4,6 @@ use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use crate::domains::chat::agents::graphql::{Agent, MessageAnswer};
-use crate::domains::chat::drafts;
 use crate::domains::chat::keeping::OnRecord;
 use crate::domains::chat::loaders::{
     AgentsLoader, AnswerLoader, AttachmentsLoader, ConversationLoader, DraftsLoader, HistoryLoader, LastMessageLoader,
@@ -16,6 +15,7 @@ use crate::domains::chat::model::{
     self, ConversationKind, ConversationPriority, ConversationStatus, MessageKind, MessageSensitivity,
     MessageSystemEvent, ParticipantParty, ParticipantRole, Refusal, decode_sequence, encode_sequence,
 };
+use crate::domains::chat::{drafts, export};
 use crate::domains::documents::graphql::Document;
 use crate::domains::documents::loaders::DocumentLoader;
 use crate::domains::identity::graphql::User;
@@ -109,6 +109,12 @@ impl Conversation {
     /// Who changed the status last; null while nobody did.
     async fn status_changed_by(&self, ctx: &Context<'_>) -> Option<User> {
         user(ctx, self.status_changed_by_id?).await
+    }
+
+    /// Where it can be fetched as an archive for five minutes, by this user in this session: a path on this server, with a
+    /// token. Needs `chat.export`; fetching is recorded.
+    async fn export_url(&self, ctx: &Context<'_>) -> Result<String> {
+        export::service::link(request(ctx)?, self.id).await
     }
 
     /// Who takes part, the longest first. Needs `chat.read`.

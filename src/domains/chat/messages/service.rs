@@ -20,7 +20,7 @@ use crate::domains::notifications::service as notifications;
 use crate::error::{Error, Result, Stop};
 use crate::events::EventKind;
 use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, UserId, new_id};
-use crate::pagination::{Window, WindowRequest};
+use crate::pagination::{End, Window, WindowRequest};
 use crate::phi::Phi;
 
 /// A message to be sent.
@@ -90,6 +90,20 @@ pub async fn last_messages_of(ctx: &RequestContext, conversations: &[Conversatio
     let rows = repository::last_of(read.db()?, ctx.facility(), conversations).await?;
     let keys = read.keys().await?;
     rows.into_iter().map(|row| shown(ctx, &keys, row)).collect()
+}
+
+/// The messages of a conversation from one number on, in the order they were sent, at most `count` of them. No read of them
+/// is noted: what they are for is on record as a whole.
+pub(in crate::domains::chat) async fn stretch(
+    read: &Read,
+    conversation: ConversationId,
+    after: i64,
+    count: i64,
+) -> Result<Vec<Message>> {
+    let window = WindowRequest { count, end: End::First, after: Some(after), before: None };
+    let rows = repository::windows_of(read.db()?, read.ctx().facility(), &[conversation], window).await?;
+    let keys = read.keys().await?;
+    window.cut(rows).page.rows.into_iter().map(|row| sealing::open(&keys, row)).collect()
 }
 
 /// A window of the messages of each conversation, in the order they were sent.

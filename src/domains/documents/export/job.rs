@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::archive::Archive;
 use super::repository::{self, ExportRow, Made};
 use super::service::seal_file_key;
 use crate::access::{RequestContext, Subject};
+use crate::archive::Archive;
 use crate::crypto::FacilityKeys;
 use crate::domains::documents::model::{
     Document, DocumentKind, DocumentOrigin, DocumentStatus, FileRow, NoteState, REDISCLOSURE_NOTICE,

@@ -9,7 +9,6 @@
 //! where whoever asked may read such, and then with the notice;
 //! whoever fetches it is asked for the permission again, and that they did is on record in the patient's record.
 
-mod archive;
 pub mod graphql;
 pub(super) mod job;
 mod repository;

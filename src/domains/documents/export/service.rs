@@ -5,8 +5,7 @@ use serde_json::json;
 
 use super::EXPORT_JOB;
 use super::repository::{self, ExportRow, NewExport};
-use crate::access::{Actor, Once, RequestContext, Subject};
-use crate::crypto::signed_url::{LinkClaims, LinkPurpose};
+use crate::access::{Once, RequestContext, Subject};
 use crate::crypto::{ColumnId, FacilityKeys, Key32};
 use crate::domains::documents::model::Refusal;
 use crate::domains::documents::policy;
@@ -20,8 +19,6 @@ use crate::text_enum::text_enum;
 
 /// How long an archive is kept.
 const KEPT_DAYS: i64 = 7;
-/// How long a link to it opens it.
-const LINK_MINUTES: i64 = 5;
 
 const FILE_KEY: ColumnId = ColumnId::new("record_exports", "file_key");
 
@@ -120,15 +117,7 @@ async fn own(ctx: &RequestContext, id: RecordExportId) -> Result<ExportRow> {
 /// A denial.
 pub async fn export_link(ctx: &RequestContext, id: RecordExportId) -> Result<String> {
     ctx.read(&policy::EXPORT).await?;
-    let Actor::User { user, session } = ctx.parts().actor else { return Err(Error::Unauthenticated) };
-    let claims = LinkClaims {
-        purpose: LinkPurpose::Download,
-        document: id.uuid(),
-        facility: ctx.facility().uuid(),
-        user: user.uuid(),
-        session: session.uuid(),
-    };
-    let token = ctx.app().links.issue(&claims, ctx.now(), TimeDelta::minutes(LINK_MINUTES))?;
+    let token = ctx.download_token(id.uuid())?;
     Ok(format!("/documents/{id}/content?token={token}"))
 }
 
@@ -152,7 +141,7 @@ pub async fn open_export(ctx: &RequestContext, id: RecordExportId) -> Result<Dow
     ctx.finish().await?;
     let content = ctx.app().storage.get(&file).await?;
     let file_name = format!("record-{}.zip", row.requested_at.format("%Y-%m-%d")).into();
-    Ok(Download { mime_type: "application/zip".to_owned(), file_name, size_bytes, content })
+    Ok(Download { mime_type: "application/zip".to_owned(), file_name, size_bytes: Some(size_bytes), content })
 }
 
 /// Where the archive is; `None` before it is made.

@@ -1,14 +1,12 @@
 //! Fetching the file of a document: a short-lived link, and what it opens.
 
 use bytes::Bytes;
-use chrono::TimeDelta;
 use futures::StreamExt as _;
 use serde_json::json;
 
 use super::{print, sight};
-use crate::access::{Actor, Read, RequestContext, Subject};
+use crate::access::{Read, RequestContext, Subject};
 use crate::antivirus::Verdict;
-use crate::crypto::signed_url::{LinkClaims, LinkPurpose};
 use crate::domains::documents::model::{Document, DocumentOrigin, DocumentStatus};
 use crate::domains::documents::{policy, processing, repository, sealing};
 use crate::error::{Error, Result};
@@ -16,15 +14,13 @@ use crate::ids::{DocumentId, TypedId as _};
 use crate::phi::Phi;
 use crate::storage::{Content, FileRef};
 
-/// How long a link opens its document.
-const LINK_MINUTES: i64 = 5;
-
 /// A file about to be sent.
 pub struct Download {
     /// As sniffed when it was uploaded.
     pub mime_type: String,
     pub file_name: Phi<String>,
-    pub size_bytes: i64,
+    /// `None` for what is made while it is sent.
+    pub size_bytes: Option<i64>,
     /// Decrypted and verified as it is read; an error ends it before its last piece.
     pub content: Content,
 }
@@ -42,15 +38,7 @@ impl std::fmt::Debug for Download {
 /// A denial.
 pub async fn download_link(ctx: &RequestContext, id: DocumentId) -> Result<String> {
     ctx.read(&policy::DOWNLOAD).await?;
-    let Actor::User { user, session } = ctx.parts().actor else { return Err(Error::Unauthenticated) };
-    let claims = LinkClaims {
-        purpose: LinkPurpose::Download,
-        document: id.uuid(),
-        facility: ctx.facility().uuid(),
-        user: user.uuid(),
-        session: session.uuid(),
-    };
-    let token = ctx.app().links.issue(&claims, ctx.now(), TimeDelta::minutes(LINK_MINUTES))?;
+    let token = ctx.download_token(id.uuid())?;
     Ok(format!("/documents/{id}/content?token={token}"))
 }
 
@@ -105,7 +93,7 @@ pub async fn open_content(ctx: &RequestContext, id: DocumentId) -> Result<Downlo
     Ok(Download {
         mime_type: document.mime_type,
         file_name: document.file_name.unwrap_or_default(),
-        size_bytes: document.size_bytes,
+        size_bytes: Some(document.size_bytes),
         content,
     })
 }
@@ -119,7 +107,7 @@ async fn open_note(ctx: &RequestContext, read: Read, id: DocumentId) -> Result<D
     Ok(Download {
         mime_type: print::MIME_TYPE.to_owned(),
         file_name: document.title.map_ref(|title| format!("{title}.pdf")),
-        size_bytes: i64::try_from(bytes.len()).map_err(Error::internal)?,
+        size_bytes: Some(i64::try_from(bytes.len()).map_err(Error::internal)?),
         content: futures::stream::once(async move { Ok(Bytes::from(bytes)) }).boxed(),
     })
 }

@@ -29,7 +29,8 @@ pub async fn passed_second_factor(ctx: &RequestContext, db: &AsyncPgConnection) 
     sessions::passed_second_factor(db, user, session).await
 }
 
-/// Names of those the caller may see, to be compared and not shown: no read is noted.
+/// Names of those the caller may see. No read is noted: for what is compared and not shown, and for what is on record as a
+/// whole.
 ///
 /// # Errors
 /// A fault.

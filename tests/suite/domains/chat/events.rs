@@ -6,7 +6,8 @@ use anamnesis::access::Role;
 use serde_json::{Value, json};
 
 use super::{begin, done, id_of, send};
-use crate::harness::{Subscriber, TestApp};
+use crate::harness::{Frame, Subscriber, TestApp};
+use crate::metrics::Numbers;
 
 /// Kinds and subjects of the next events.
 async fn heard(subscriber: &mut Subscriber, many: usize) -> Vec<(Value, Value)> {
@@ -105,4 +106,56 @@ async fn typing_is_told_to_the_others_and_written_nowhere() {
         super::try_run(&stranger, "conversationTyping", "ConversationTypingInput", "conversationId", input).await;
     assert_eq!(answer.code(), "NOT_FOUND");
     assert_eq!(app.db_value(typed).await, "1");
+}
+
+/// Operations of the slow connection: each has every message, so that what it does not read is more than networks hold.
+const OPERATIONS: usize = 40;
+const LONG: usize = 20_000;
+const MESSAGES: usize = 24;
+
+const BODIES: &str =
+    "subscription($of: [ID!], $after: String) { events(of: $of, kinds: [MESSAGE_SENT], after: $after) {
+    cursor kind subject { ... on Message { sequence body } } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_is_let_go_and_holds_up_nobody_and_misses_nothing() {
+    let app = TestApp::start().await;
+    let (nurse, physician) = (app.member(&[Role::Nurse]).await, app.member(&[Role::Physician]).await);
+    let id = begin(&nurse, &[&physician]).await;
+    let (mut quick, begun) = Subscriber::listening(&nurse, json!({ "of": [id], "kinds": ["MESSAGE_SENT"] })).await;
+    let mut slow = Subscriber::narrow(&physician).await;
+    for number in 0..OPERATIONS {
+        let payload = json!({ "query": BODIES, "variables": { "of": [id] } });
+        slow.say(json!({ "id": number.to_string(), "type": "subscribe", "payload": payload })).await;
+    }
+    for _ in 0..OPERATIONS {
+        assert_eq!(slow.answer().await["data"]["events"]["kind"], "LISTENING");
+    }
+    let mut sent = Vec::new();
+    for number in 0..MESSAGES {
+        sent.push(send(&nurse, &id, &format!("{number} {}", "x".repeat(LONG - 10))).await["sequence"].clone());
+        assert!(quick.event().await["subject"]["id"].is_string());
+    }
+    // It reads nothing until it was let go; what had been sent before that is all there is to read then.
+    let connections = r#"anamnesis_subscribers{transport="websocket"}"#;
+    while Numbers::of(&app).await.get(connections) > 1 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let (mut cursor, mut heard) = (begun, Vec::new());
+    while let Frame::Message(message) = slow.hear().await {
+        // One of its operations is enough to go on from.
+        if message["id"] == "0" {
+            let event = &message["payload"]["data"]["events"];
+            event["cursor"].as_str().unwrap().clone_into(&mut cursor);
+            heard.push(event["subject"]["sequence"].clone());
+        }
+    }
+    assert!(heard.len() < sent.len(), "everything fitted into the network");
+    let mut again = Subscriber::connect(&physician).await;
+    again.subscribe(BODIES, json!({ "of": [id], "after": cursor })).await;
+    assert_eq!(again.event().await["kind"], "LISTENING");
+    while heard.len() < sent.len() {
+        heard.push(again.event().await["subject"]["sequence"].clone());
+    }
+    assert_eq!(heard, sent);
 }

@@ -7,6 +7,7 @@ mod changes;
 mod conversations;
 mod drafts;
 mod events;
+mod export;
 mod keeping;
 mod memories;
 mod messages;

@@ -24,12 +24,12 @@ async fn export(client: &Client, id: &Value) -> Value {
     client.run(EXPORT, json!({ "id": id })).await.ok()["recordExport"].take()
 }
 
-async fn fetch(client: &Client, url: &Value) -> (u16, Vec<u8>) {
+pub async fn fetch(client: &Client, url: &Value) -> (u16, Vec<u8>) {
     let answer = client.request(reqwest::Method::GET, url.as_str().unwrap()).send().await.unwrap();
     (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
 }
 
-fn unzip(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+pub fn unzip(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
     (0..zip.len())
         .map(|at| {

@@ -8,7 +8,7 @@ mod bundle;
 mod cells;
 mod cosign;
 mod download;
-mod export;
+pub mod export;
 mod intake;
 mod interrupted;
 mod kept_apart;

@@ -20,10 +20,12 @@ enum Part {
     /// A new entry of this name; whether packing it is of use.
     Entry(String, bool),
     Content(Bytes),
+    /// It is whole: without this, it is none.
+    End,
 }
 
 /// Entries go in here.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     parts: mpsc::Sender<Part>,
     writing: JoinHandle<io::Result<()>>,
 }
@@ -54,7 +56,7 @@ impl Write for Out {
 
 impl Archive {
     /// Begins an archive; its bytes come out of the stream.
-    pub(super) fn begin() -> (Self, impl Stream<Item = io::Result<Bytes>> + Send) {
+    pub(crate) fn begin() -> (Self, impl Stream<Item = io::Result<Bytes>> + Send) {
         let (parts, incoming) = mpsc::channel(PIECES);
         let (bytes, outgoing) = mpsc::channel(PIECES);
         let writing = tokio::task::spawn_blocking(move || {
@@ -72,18 +74,18 @@ impl Archive {
     }
 
     /// Begins an entry.
-    pub(super) async fn entry(&self, name: String, packed: bool) -> Result<()> {
+    pub(crate) async fn entry(&self, name: String, packed: bool) -> Result<()> {
         self.parts.send(Part::Entry(name, packed)).await.map_err(|_| broken())
     }
 
     /// More of the entry begun last.
-    pub(super) async fn content(&self, piece: Bytes) -> Result<()> {
+    pub(crate) async fn content(&self, piece: Bytes) -> Result<()> {
         self.parts.send(Part::Content(piece)).await.map_err(|_| broken())
     }
 
     /// Ends the archive.
-    pub(super) async fn finish(self) -> Result<()> {
-        drop(self.parts);
+    pub(crate) async fn finish(self) -> Result<()> {
+        self.parts.send(Part::End).await.map_err(|_| broken())?;
         self.writing.await.map_err(Error::internal)?.map_err(Error::internal)
     }
 }
@@ -92,7 +94,7 @@ fn broken() -> Error {
     Error::internal("an archive could not be written")
 }
 
-/// An archive that is dropped before it is finished ends without its directory, and so as no archive.
+/// An archive that is dropped before it is finished ends without its directory, and its bytes with an error.
 fn write(mut incoming: mpsc::Receiver<Part>, bytes: mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
     let mut zip = ZipWriter::new_stream(Out { bytes, gathered: Vec::new() });
     while let Some(part) = incoming.blocking_recv() {
@@ -102,7 +104,33 @@ fn write(mut incoming: mpsc::Receiver<Part>, bytes: mpsc::Sender<io::Result<Byte
                 zip.start_file(name, SimpleFileOptions::default().compression_method(method).large_file(true))?;
             }
             Part::Content(piece) => zip.write_all(&piece)?,
+            Part::End => return zip.finish()?.into_inner().flush(),
         }
     }
-    zip.finish()?.into_inner().flush()
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::TryStreamExt as _;
+
+    use super::Archive;
+
+    async fn archive(whole: bool) -> std::io::Result<Vec<Bytes>> {
+        let (archive, bytes) = Archive::begin();
+        let writing = async {
+            archive.entry("one".to_owned(), true).await.map_err(std::io::Error::other)?;
+            archive.content(Bytes::from_static(b"one")).await.map_err(std::io::Error::other)?;
+            if whole { archive.finish().await.map_err(std::io::Error::other) } else { Ok(()) }
+        };
+        let (written, bytes) = tokio::join!(writing, bytes.try_collect());
+        written.and(bytes)
+    }
+
+    #[tokio::test]
+    async fn what_was_not_finished_is_no_archive() {
+        assert!(!archive(true).await.unwrap().is_empty());
+        assert!(archive(false).await.is_err());
+    }
 }
