@@ -3,6 +3,8 @@
 //! Each event is delivered as the caller stands when it is delivered: session, membership, role and row-level security
 //! are asked again, in a database session of its own, and what the caller may not see is passed over without a trace.
 
+use std::time::Duration;
+
 use async_graphql::{Context, ID, Object, Subscription};
 use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, StreamExt as _, try_unfold};
@@ -18,6 +20,10 @@ use crate::domains::identity::loaders::UserLoader;
 use crate::error::{Error, Result};
 use crate::events::{self, EventKind, Follower, Heard};
 use crate::ids::{encode_as, split};
+
+/// How long is waited before a busy database is asked again, each time.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
 
 /// Something that happened.
 pub struct Event {
@@ -113,7 +119,7 @@ impl Listening {
         loop {
             match self.follower.next(&self.request).await? {
                 Heard::Event(heard) if self.wants(&heard)? => {
-                    if let Some(subject) = self.visible(&heard).await? {
+                    if let Some(subject) = self.visible_at_last(&heard).await? {
                         let cursor = self.follower.cursor().encode();
                         return Ok(Event { heard: (*heard).clone(), cursor, subject: Some(subject) });
                     }
@@ -148,6 +154,18 @@ impl Listening {
         let named = named.unwrap_or(heard.kind != EventKind::Typing);
         let kind = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&heard.kind));
         Ok(named && kind && heard.is_for(self.request.user()?))
+    }
+
+    /// The same, however busy the database is: who hears of an event late is better off than who must connect again, as
+    /// all others then do.
+    async fn visible_at_last(&self, heard: &events::Event) -> Result<Option<Node>> {
+        for pause in PAUSES {
+            match self.visible(heard).await {
+                Err(Error::Unavailable(_)) => tokio::time::sleep(pause).await,
+                answered => return answered,
+            }
+        }
+        self.visible(heard).await
     }
 
     /// The subject, if the caller may see it now. Without one the database session is given back.

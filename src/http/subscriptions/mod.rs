@@ -1,5 +1,8 @@
 //! Operations that answer more than once: over a websocket, and as server-sent events where networks let no websocket
 //! through. Both run any operation, under the limits of the plain route.
+//!
+//! Each operation runs in a task of its own and reads on only when its last answer was taken: a client that does not receive
+//! holds up its own answers, and never a connection to the database or another operation.
 
 pub(super) mod sse;
 pub(super) mod websocket;
@@ -9,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use async_graphql::{Request, Response as GraphqlResponse};
 use futures::stream::{BoxStream, Stream, StreamExt as _, unfold};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::Edge;
@@ -27,7 +32,7 @@ pub(super) fn answers(edge: &Edge, ctx: RequestContext, request: Request) -> Box
     let schema = edge.schema.clone();
     let operation = batched_stream(move |loads| schema.execute_stream(request.data(loads)));
     let limit = Duration::from_secs(edge.app.config.request_seconds);
-    let running = Running {
+    let mut running = Running {
         operation: operation.boxed(),
         ctx,
         observed,
@@ -36,7 +41,25 @@ pub(super) fn answers(edge: &Edge, ctx: RequestContext, request: Request) -> Box
         limit: Some(limit),
         over: false,
     };
-    unfold(running, |mut running| async move { running.next().await.map(|answer| (answer, running)) }).boxed()
+    let request_id = running.ctx.parts().request_id;
+    let (told, taken) = mpsc::channel(1);
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Ok(place) = told.reserve().await {
+            match running.next().await {
+                Some(answer) => place.send(answer),
+                None => return,
+            }
+        }
+    }));
+    unfold(Some((taken, task)), move |state| async move {
+        let (mut taken, task) = state?;
+        match taken.recv().await {
+            Some(answer) => Some((answer, Some((taken, task)))),
+            None if task.await.is_ok() => None,
+            None => Some((sealed(failed(Error::internal("an operation panicked")), request_id), None)),
+        }
+    })
+    .boxed()
 }
 
 /// One denial, as an operation would answer it.
