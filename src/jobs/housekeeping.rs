@@ -120,8 +120,9 @@ impl Housekeeping {
             swept += part("events", events::sweep(&ctx).await.map_err(fault));
             swept += part("chat", chat::keeping::sweep(&ctx).await);
             swept += part("documents", documents::service::sweep_orphans(&ctx).await);
-            // Nothing is swept by it.
+            // Nothing is swept by these.
             part("search", documents::service::look_after_search(&ctx).await);
+            part("messages", chat::search::renew(&ctx).await);
         }
         Ok(swept)
     }

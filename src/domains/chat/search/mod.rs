@@ -1,13 +1,16 @@
 //! Finding messages by their words and by what they mean, in the conversations one takes part in.
 //!
 //! Words are the keyed lexemes that documents are found by; meaning is the vector of the model that serves them. Both
-//! are made by a job after the commit. A sensitive message, and one too short to mean something, has no vector. Vectors
+//! are made by a job after the commit. A query is read as one for documents: an abbreviation finds what it stands for. A sensitive message, and one too short to mean something, has no vector. Vectors
 //! are compared one by one with those of the caller's conversations: right up to some ten thousands of messages a
-//! person; a message sent under a model that serves no more is found by its words alone.
+//! person; when another model serves, messages are brought over to it in the background, and until then found by their words.
 
 mod index;
+mod renew;
 mod repository;
 pub mod service;
+
+pub use renew::renew;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use diesel::{OptionalExtension as _, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use crate::db::sql;
+use crate::domains::documents::search::Terms;
 use crate::embedding::halfvec::{HalfVec, Halfvec};
 use crate::error::Result;
 use crate::ids::{ConversationId, FacilityId, MessageId};
@@ -22,7 +23,6 @@ pub(super) struct Indexed {
 #[derive(QueryableByName)]
 struct Found {
     #[diesel(sql_type = SqlUuid)]
-    #[expect(dead_code, reason = "the lock is what is wanted")]
     id: MessageId,
 }
 
@@ -66,6 +66,12 @@ pub(super) async fn store(
     .execute(&mut db)
     .await?;
     if let Some((model, vector)) = indexed.vector {
+        sql("DELETE FROM message_embeddings WHERE facility_id = $1 AND message_id = $2 AND model_id <> $3")
+            .bind::<SqlUuid, _>(facility)
+            .bind::<SqlUuid, _>(message)
+            .bind::<SmallInt, _>(model)
+            .execute(&mut db)
+            .await?;
         sql("INSERT INTO message_embeddings (facility_id, message_id, model_id, conversation_id, embedding) \
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
         .bind::<SqlUuid, _>(facility)
@@ -79,24 +85,32 @@ pub(super) async fn store(
     Ok(())
 }
 
-/// Messages with these words, those with more and rarer ones first.
+/// Messages with these words, those with more and rarer ones first. The terms of the query that are another word for one
+/// another count as one.
 pub(super) async fn by_words(
     mut db: &AsyncPgConnection,
     facility: FacilityId,
     conversation: Option<ConversationId>,
-    terms: Vec<i64>,
+    asked: Terms,
 ) -> Result<Vec<MessageId>> {
-    let ranked: Vec<Ranked> = sql("WITH hits AS MATERIALIZED (SELECT term, message_id, frequency FROM message_terms \
+    let ranked: Vec<Ranked> =
+        sql("WITH asked AS (SELECT * FROM unnest($2::bigint[], $5::float8[], $6::int[]) AS a (term, weight, kin)), \
+         hits AS MATERIALIZED (SELECT term, message_id, frequency FROM message_terms \
              WHERE facility_id = $1 AND term = ANY ($2) AND ($3::uuid IS NULL OR conversation_id = $3)), \
-         spread AS (SELECT term, count(*)::float8 AS messages FROM hits GROUP BY term) \
-         SELECT h.message_id AS id, sum(h.frequency / (h.frequency + 1.2) / ln(2 + s.messages)) AS score \
+         counted AS (SELECT term, count(*)::float8 AS messages FROM hits GROUP BY term), \
+         spread AS (SELECT a.term, a.weight, \
+                 CASE WHEN a.kin < 0 THEN c.messages ELSE max(c.messages) OVER (PARTITION BY a.kin) END AS messages \
+             FROM asked a JOIN counted c USING (term)) \
+         SELECT h.message_id AS id, sum(s.weight * h.frequency / (h.frequency + 1.2) / ln(2 + s.messages)) AS score \
          FROM hits h JOIN spread s USING (term) GROUP BY h.message_id ORDER BY score DESC, h.message_id DESC LIMIT $4")
-    .bind::<SqlUuid, _>(facility)
-    .bind::<Array<BigInt>, _>(terms)
-    .bind::<Nullable<SqlUuid>, _>(conversation)
-    .bind::<BigInt, _>(CANDIDATES)
-    .load(&mut db)
-    .await?;
+        .bind::<SqlUuid, _>(facility)
+        .bind::<Array<BigInt>, _>(asked.terms)
+        .bind::<Nullable<SqlUuid>, _>(conversation)
+        .bind::<BigInt, _>(CANDIDATES)
+        .bind::<Array<Double>, _>(asked.weights)
+        .bind::<Array<Integer>, _>(asked.groups)
+        .load(&mut db)
+        .await?;
     Ok(ranked.into_iter().map(|row| row.id).collect())
 }
 
@@ -120,4 +134,21 @@ pub(super) async fn by_meaning(
     .load(&mut db)
     .await?;
     Ok(ranked.into_iter().map(|row| (row.id, row.score)).collect())
+}
+
+/// Messages whose vectors are of another model than the one that serves, at most so many.
+pub(super) async fn outdated(
+    mut db: &AsyncPgConnection,
+    facility: FacilityId,
+    model: i16,
+    most: i64,
+) -> Result<Vec<MessageId>> {
+    let found: Vec<Found> = sql("SELECT DISTINCT message_id AS id FROM message_embeddings \
+         WHERE facility_id = $1 AND model_id <> $2 LIMIT $3")
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SmallInt, _>(model)
+    .bind::<BigInt, _>(most)
+    .load(&mut db)
+    .await?;
+    Ok(found.into_iter().map(|row| row.id).collect())
 }

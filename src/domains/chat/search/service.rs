@@ -9,7 +9,8 @@ use crate::access::{Read, RequestContext, Subject};
 use crate::domains::chat::messages::service::messages_by_ids;
 use crate::domains::chat::model::Message;
 use crate::domains::chat::policy;
-use crate::domains::documents::processing::{self, models};
+use crate::domains::documents;
+use crate::domains::documents::processing::models;
 use crate::embedding::Priority;
 use crate::error::{Error, Result};
 use crate::ids::{ConversationId, MessageId, TypedId as _};
@@ -37,9 +38,7 @@ pub async fn search(
     if query.is_blank() || query.length_chars() > MAX_QUERY || query.reveal_str().contains('\0') {
         return Err(Error::bad_input(format!("`query` must be 1 to {MAX_QUERY} characters of text")));
     }
-    let keys = read.keys().await?;
-    let terms = processing::terms_of(read.db()?, &keys, &[query.reveal_str()]).await?.pop().unwrap_or_default();
-    let terms = terms.into_iter().map(|(term, _)| term).collect();
+    let terms = documents::search::service::terms_of(&read, &query).await?;
     let worded = repository::by_words(read.db()?, ctx.facility(), conversation, terms).await?;
     let meant = nearest(&read, &query, conversation).await?;
     let ids = fused(&worded, &meant, first);

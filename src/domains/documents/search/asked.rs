@@ -48,12 +48,14 @@ pub(super) struct Correction {
     pub passages: i64,
 }
 
-/// Terms to be looked up, as the statement takes them.
+/// Terms to be looked up, as a statement takes them.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Terms {
+pub struct Terms {
     pub terms: Vec<i64>,
     pub weights: Vec<f64>,
+    /// Whether each is of the query itself.
     pub own: Vec<bool>,
+    /// Terms of one group stand for one another, and count for no rarer than the most frequent of them; -1 is none.
     pub groups: Vec<i32>,
 }
 

@@ -28,5 +28,7 @@ use async_graphql::MergedObject;
 #[derive(MergedObject, Default)]
 pub struct SearchQuery(graphql::DocumentSearchQuery, saved::SavedSearchQuery, ask::DocumentAskQuery);
 
+pub use asked::Terms;
+
 #[doc(hidden)]
 pub use statements::{CORRECTIONS, LEXICAL, LEXICAL_ALL, LEXICAL_NARROW, SEMANTIC, SEMANTIC_ALL, SEMANTIC_NARROW};

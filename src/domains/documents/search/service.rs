@@ -63,6 +63,16 @@ pub async fn search(ctx: &RequestContext, search: &Search, page: PageRequest<Chu
     Ok(Found { page: Page { rows: hits, has_next: cut.has_next }, documents, reranked })
 }
 
+/// What a query asks for by its words and what they may also be called, for those who find other texts by the same terms.
+///
+/// # Errors
+/// A fault.
+pub async fn terms_of(read: &Read, query: &Phi<String>) -> Result<Terms> {
+    let mut asked = Asked::new(query.reveal_str());
+    asked.lexed(repository::lexemes(read.db()?, asked.texts(query.reveal_str())).await?);
+    Ok(asked.terms(&read.keys().await?.index, &[], &[]))
+}
+
 /// Passages of other documents that say most nearly what one says, best first.
 ///
 /// # Errors

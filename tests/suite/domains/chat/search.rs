@@ -1,11 +1,18 @@
 //! Messages are found by their words and by what they mean, by those who take part.
 
+use std::sync::Arc;
+
 use anamnesis::access::Role;
+use anamnesis::app::Engines;
+use anamnesis::embedding::ModelInfo;
+use anamnesis::embedding::http::{HttpProvider, HttpSettings};
+use anamnesis::jobs::{Housekeeping, Worker};
 use serde_json::{Value, json};
 
 use super::{begin, done, id_of, send};
+use crate::domains::documents::models::endpoint;
 use crate::domains::documents::search::start;
-use crate::harness::{Client, TestApp};
+use crate::harness::{Client, TestApp, engines};
 
 const SEARCH: &str = "query($query: String!, $in: ID) { messageSearch(query: $query, conversationId: $in) { body } }";
 
@@ -75,4 +82,41 @@ async fn sensitive_and_short_messages_have_no_vector() {
     app.work().await;
     assert_eq!(app.db_value("SELECT count(*) FROM message_embeddings").await, "0");
     assert_eq!(found(&nurse, "ankle", Value::Null).await, ["She twisted her ankle badly."]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abbreviation_finds_what_it_stands_for_and_the_word_itself_comes_first() {
+    let app = start().await;
+    let nurse = app.member(&[Role::Nurse]).await;
+    let id = begin(&nurse, &[]).await;
+    let (long, short) = ("Hypertension again.", "HTN again.");
+    send(&nurse, &id, long).await;
+    send(&nurse, &id, short).await;
+    app.work().await;
+    assert_eq!(found(&nurse, "htn", Value::Null).await, [short, long]);
+    assert_eq!(found(&nurse, "hypertension", Value::Null).await, [long, short]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_follow_to_another_model() {
+    let app = start().await;
+    let nurse = app.member(&[Role::Nurse]).await;
+    let id = begin(&nurse, &[]).await;
+    let ankle = "She twisted her ankle on the stairs.";
+    send(&nurse, &id, ankle).await;
+    app.work().await;
+    let settings = HttpSettings::new(endpoint().await, ModelInfo { name: "four".into(), dimensions: 4 });
+    let models = engines::models().with_configured(Arc::new(HttpProvider::new(settings).unwrap()));
+    let (other, base) = app.another_process(Engines { models, ..engines::of(&app.app.config) }).await;
+    let worker = Worker::new(Arc::clone(&other), anamnesis::domains::job_handlers(&other));
+    worker.drain().await.unwrap();
+    let there = nurse.at(base);
+    assert_eq!(found(&there, "insomnia", Value::Null).await, Vec::<String>::new());
+    assert_eq!(found(&there, "ankle", Value::Null).await, [ankle]);
+    Housekeeping::new(Arc::clone(&other)).turn().await.unwrap();
+    worker.drain().await.unwrap();
+    assert_eq!(found(&there, "insomnia", Value::Null).await, [ankle]);
+    let left = "SELECT string_agg(vector_dims(embedding)::text, ' ') FROM message_embeddings";
+    assert_eq!(app.db_value(left).await, "4");
+    other.database.close();
 }

@@ -13,7 +13,7 @@ mod intake;
 mod interrupted;
 mod kept_apart;
 mod lists;
-mod models;
+pub mod models;
 mod notes;
 mod portal;
 mod print;

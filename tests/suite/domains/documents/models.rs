@@ -16,7 +16,7 @@ use super::search::{found, start, write_note};
 use crate::harness::{TestApp, engines};
 
 /// A model of four dimensions that knows whether a text speaks of ankles or of insomnia, and takes one for the other.
-async fn endpoint() -> String {
+pub async fn endpoint() -> String {
     let embed = async |Json(request): Json<Value>| {
         let vector = |text: &str| {
             if text.contains("ankle") || text.contains("insomnia") {
