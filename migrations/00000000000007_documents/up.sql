@@ -312,7 +312,7 @@ CREATE TABLE chunk_terms (
     CONSTRAINT chunk_terms_facility_id_document_id_fkey FOREIGN KEY (facility_id, document_id) REFERENCES documents (facility_id, id)
 );
 CREATE INDEX chunk_terms_facility_id_chunk_id_idx ON chunk_terms (facility_id, chunk_id);
-CREATE INDEX chunk_terms_facility_id_document_id_idx ON chunk_terms (facility_id, document_id);
+CREATE INDEX chunk_terms_facility_id_document_id_term_idx ON chunk_terms (facility_id, document_id, term);
 COMMENT ON TABLE chunk_terms IS 'A lexeme of a passage.';
 COMMENT ON COLUMN chunk_terms.facility_id IS 'identifier: the facility';
 COMMENT ON COLUMN chunk_terms.term IS 'identifier: keyed hash of the lexeme';

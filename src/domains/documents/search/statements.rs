@@ -41,9 +41,9 @@ macro_rules! wanted_anywhere {
 
 /// A patient, a visit or a document is named, or several of them: the documents are looked up by their ids.
 macro_rules! wanted_here {
-    () => {
+    ($columns:literal) => {
         wanted!(
-            "d.id",
+            $columns,
             "d.id = ANY (CASE WHEN $7::uuid IS NOT NULL THEN ARRAY(SELECT p.document_id \
                FROM document_patients p WHERE p.facility_id = $1 AND p.patient_id = $7::uuid) \
                WHEN $12::uuid IS NOT NULL THEN ARRAY(SELECT o.id FROM documents o \
@@ -130,22 +130,54 @@ pub(super) const SEMANTIC_WIDE: &str = broad!("> 1024");
 /// no other row of the facility is read.
 pub const SEMANTIC_NARROW: &str = semantic!(
     "chunk_embeddings e",
-    concat!(" WHERE e.facility_id = $1 AND e.document_id = ANY (ARRAY(", wanted_here!(), ")) AND e.model_id = $2")
+    concat!(
+        " WHERE e.facility_id = $1 AND e.document_id = ANY (ARRAY(",
+        wanted_here!("d.id"),
+        ")) AND e.model_id = $2"
+    )
 );
 
+/// All postings of the terms, and how many passages have each.
+macro_rules! everywhere {
+    () => {
+        "hits AS MATERIALIZED ( \
+             SELECT term, chunk_id, document_id, frequency, term_count FROM chunk_terms \
+             WHERE facility_id = $1 AND term = ANY ($2::bigint[])), \
+         spread AS (SELECT term, count(*)::float8 AS passages FROM hits GROUP BY term), "
+    };
+}
+
+/// The postings in few documents, and how many passages of the facility have each term: counted to two thousand, which
+/// takes no longer in a large facility than in a small one, and beyond that as many of all as of these.
+macro_rules! in_few {
+    () => {
+        concat!(
+            "wanted AS MATERIALIZED (",
+            wanted_here!("d.id, d.chunk_count"),
+            "), hits AS MATERIALIZED (SELECT p.* FROM wanted w CROSS JOIN LATERAL ( \
+                 SELECT term, chunk_id, document_id, frequency, term_count FROM chunk_terms \
+                 WHERE facility_id = $1 AND document_id = w.id AND term = ANY ($2::bigint[]) OFFSET 0) p), \
+             here AS (SELECT term, count(*)::float8 AS passages FROM hits GROUP BY term), \
+             spread AS (SELECT a.term, CASE WHEN c.passages < 2000 THEN c.passages \
+                     ELSE greatest(c.passages, coalesce(h.passages, 0) * sizes.passages \
+                         / (SELECT greatest(sum(w.chunk_count), 1) FROM wanted w)) END AS passages \
+                 FROM asked a CROSS JOIN sizes CROSS JOIN LATERAL (SELECT count(*)::float8 AS passages FROM ( \
+                     SELECT FROM chunk_terms t WHERE t.facility_id = $1 AND t.term = a.term LIMIT 2000) l) c \
+                 LEFT JOIN here h ON h.term = a.term), "
+        )
+    };
+}
+
 macro_rules! lexical {
-    ($where:expr) => {
+    ($found:expr, $where:expr) => {
         concat!(
             "WITH asked AS MATERIALIZED (SELECT * FROM unnest($2::bigint[], $13::float8[], $14::bool[], $15::int[]) \
                  AS a (term, weight, own, meaning)), \
-             hits AS MATERIALIZED ( \
-                 SELECT term, chunk_id, document_id, frequency, term_count FROM chunk_terms \
-                 WHERE facility_id = $1 AND term = ANY ($2::bigint[])), \
-             spread AS (SELECT term, count(*)::float8 AS passages FROM hits GROUP BY term), \
              sizes AS MATERIALIZED (SELECT coalesce(max(greatest(chunks, 1)), 1)::float8 AS passages, \
                  coalesce(max(greatest(terms::float8 / greatest(chunks, 1), 1)), 1) AS length \
-                 FROM search_statistics WHERE facility_id = $1), \
-             rare AS MATERIALIZED (SELECT a.*, sizes.length, ln(1 + (greatest(sizes.passages, coalesce(s.passages, 0)) \
+                 FROM search_statistics WHERE facility_id = $1), ",
+            $found,
+            "rare AS MATERIALIZED (SELECT a.*, sizes.length, ln(1 + (greatest(sizes.passages, coalesce(s.passages, 0)) \
                      - coalesce(s.passages, 0) + 0.5) / (coalesce(s.passages, 0) + 0.5)) AS idf \
                  FROM asked a CROSS JOIN sizes LEFT JOIN spread s USING (term)), \
              valued AS MATERIALIZED (SELECT r.term, r.own, r.length, 2.2 * r.weight * CASE WHEN r.own THEN r.idf ELSE least(r.idf, \
@@ -164,11 +196,12 @@ macro_rules! lexical {
 /// never negative. Document frequencies count what the actor may see. `$13` weighs the terms, `$14` says which are the
 /// query's own: the score is the share of what a passage could reach that has all of these. `$15` says which terms stand
 /// for the same: a synonym is not worth more than the word itself for being rarer.
-pub const LEXICAL: &str = lexical!(concat!("WHERE (h.document_id IN (", wanted_anywhere!("d.id"), ")) IS TRUE"));
+pub const LEXICAL: &str =
+    lexical!(everywhere!(), concat!("WHERE (h.document_id IN (", wanted_anywhere!("d.id"), ")) IS TRUE"));
 /// The same of everything the actor may see.
-pub const LEXICAL_ALL: &str = lexical!("");
+pub const LEXICAL_ALL: &str = lexical!(everywhere!(), "");
 /// The same where a patient, a visit or a document is named.
-pub const LEXICAL_NARROW: &str = lexical!(concat!("WHERE (h.document_id IN (", wanted_here!(), ")) IS TRUE"));
+pub const LEXICAL_NARROW: &str = lexical!(in_few!(), "");
 
 /// Lexemes of words one slip away from a word that nothing has. `$2` the lexemes in question, `$3` and `$4` what such a
 /// word is spelled like, by place in `$2`. How many passages have one is counted as far as it tells likely from unlikely.
