@@ -35,3 +35,4 @@ pub mod reranking;
 pub mod storage;
 pub mod telemetry;
 pub mod text_enum;
+pub mod whatsapp;

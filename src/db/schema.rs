@@ -363,14 +363,16 @@ diesel::table! {
         held_at -> Nullable<Timestamptz>,
         /// identifier: who placed the legal hold; null while there is none
         held_by -> Nullable<Uuid>,
-        /// identifier: who began it
-        created_by -> Uuid,
+        /// identifier: who began it; null when somebody outside did, by writing
+        created_by -> Nullable<Uuid>,
         /// operational: when the row was made
         created_at -> Timestamptz,
         /// operational: optimistic concurrency counter; messages do not raise it
         version -> Integer,
         /// identifier: who of those who take part is to see to it; null while nobody is named
         assigned_user_id -> Nullable<Uuid>,
+        /// identifier: with whom outside it is; null when it is among users
+        whatsapp_contact_id -> Nullable<Uuid>,
     }
 }
 

@@ -39,6 +39,7 @@ fn route(matched: Option<&str>) -> &'static str {
         Some("/graphql") => "/graphql",
         Some("/documents") => "/documents",
         Some("/documents/{id}/content") => "/documents/{id}/content",
+        Some(super::whatsapp::ROUTE) => super::whatsapp::ROUTE,
         Some("/health/live") => "/health/live",
         Some("/health/ready") => "/health/ready",
         _ => "other",

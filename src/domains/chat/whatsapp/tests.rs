@@ -1,0 +1,1 @@
+//! Pure rules of what comes from and goes to people outside.
