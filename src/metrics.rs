@@ -144,7 +144,11 @@ impl Metrics {
         registry.register("documents", "Documents that came to a status", self.documents.clone());
         registry.register("mails", "Mails by outcome", self.mails.clone());
         registry.register("subscribers", "Open connections of subscribers by transport", self.connections.clone());
-        registry.register("whatsapp", "What came from and went to WhatsApp, by what became of it", self.whatsapp.clone());
+        registry.register(
+            "whatsapp",
+            "What came from and went to WhatsApp, by what became of it",
+            self.whatsapp.clone(),
+        );
         registry.register("rate_limited", "Requests refused for their rate, by surface", self.rate_limited.clone());
         self
     }

@@ -92,8 +92,10 @@ pub trait Messenger: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// Any [`MessengerError`].
-    fn phone_number<'a>(&'a self, credentials: &'a Credentials)
-    -> BoxFuture<'a, Result<BusinessNumber, MessengerError>>;
+    fn phone_number<'a>(
+        &'a self,
+        credentials: &'a Credentials,
+    ) -> BoxFuture<'a, Result<BusinessNumber, MessengerError>>;
 }
 
 /// The Cloud API.
@@ -108,12 +110,8 @@ impl CloudApi {
     /// # Errors
     /// [`EndpointError::Settings`].
     pub fn new(base_url: &str) -> Result<Self, EndpointError> {
-        let settings = EndpointSettings {
-            base_url: base_url.to_owned(),
-            api_key: None,
-            timeout: TIMEOUT,
-            allow_plaintext: false,
-        };
+        let settings =
+            EndpointSettings { base_url: base_url.to_owned(), api_key: None, timeout: TIMEOUT, allow_plaintext: false };
         Ok(Self { service: Service::new(settings)? })
     }
 }
@@ -197,8 +195,7 @@ impl Messenger for CloudApi {
             let fields = "display_phone_number,verified_name,code_verification_status";
             let path = format!("{}?fields={fields}", credentials.phone_number_id);
             let answer = self.service.call(&path, &credentials.access_token, None::<&()>, ANSWER_BYTES).await;
-            let number: Number =
-                serde_json::from_slice(&accepted(answer)?).map_err(|_| MessengerError::Unknown)?;
+            let number: Number = serde_json::from_slice(&accepted(answer)?).map_err(|_| MessengerError::Unknown)?;
             Ok(BusinessNumber {
                 display_phone_number: number.display_phone_number,
                 verified_name: number.verified_name,

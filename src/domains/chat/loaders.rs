@@ -10,15 +10,13 @@ use super::messages::answers::{self, Answer};
 use super::messages::parts::{self, EarlierText, Reaction};
 use super::messages::service as messages;
 use super::model::{Conversation, Message, Participant};
+use super::participants::service as participants;
 use super::whatsapp::model::{Contact, Delivery};
 use super::whatsapp::{contacts, deliver, service as whatsapp};
-use super::participants::service as participants;
 use crate::access::RequestContext;
 use crate::error::Result;
 use crate::graphql::loaders::{Loader, grouped};
-use crate::ids::{
-    AgentId, ConversationId, DocumentId, MessageId, UserId, WhatsappContactId, WhatsappIntegrationId,
-};
+use crate::ids::{AgentId, ConversationId, DocumentId, MessageId, UserId, WhatsappContactId, WhatsappIntegrationId};
 use crate::pagination::{Window, WindowRequest};
 
 /// Conversations by id.

@@ -450,7 +450,8 @@ impl World {
     /// Somebody outside who writes: what no mutation makes.
     async fn hear(app: &TestApp, facility: FacilityId, maker: &Client, ids: &Ids) {
         app.db_execute("UPDATE whatsapp_integrations SET status = 'active', verified_at = now()").await;
-        let webhook = Webhook::of(maker.clone(), facility, &json!(ids["wai"]), &text("phoneNumberId"), &text("appSecret"));
+        let webhook =
+            Webhook::of(maker.clone(), facility, &json!(ids["wai"]), &text("phoneNumberId"), &text("appSecret"));
         let message = json!({ "id": "wamid.heard", "from": "16175550188", "type": "text", "text": { "body": "Hello?" },
             "timestamp": app.now().timestamp().to_string() });
         assert_eq!(webhook.call(&webhook.change(&[message], &[])).await, 200);

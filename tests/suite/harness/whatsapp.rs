@@ -155,6 +155,12 @@ impl Webhook {
         Self { path: path.to_owned(), ..self.clone() }
     }
 
+    /// The same with another secret.
+    #[must_use]
+    pub fn with_secret(&self, secret: &str) -> Self {
+        Self { secret: secret.to_owned(), ..self.clone() }
+    }
+
     /// The handshake; status and body.
     pub async fn shake(&self, mode: &str, token: &str, challenge: &str) -> (u16, String) {
         let query = [("hub.mode", mode), ("hub.verify_token", token), ("hub.challenge", challenge)];

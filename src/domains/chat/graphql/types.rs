@@ -8,8 +8,8 @@ use crate::domains::chat::drafts;
 use crate::domains::chat::keeping::OnRecord;
 use crate::domains::chat::loaders::{
     AgentsLoader, AnswerLoader, AttachmentsLoader, ContactLoader, ConversationLoader, DeliveryLoader, DraftsLoader,
-    HistoryLoader, LastMessageLoader, MentionsLoader, MessageLoader, MessagesLoader, ParticipantsLoader, ReactionsLoader, RepliesLoader,
-    ReplyCountLoader, UnreadLoader,
+    HistoryLoader, LastMessageLoader, MentionsLoader, MessageLoader, MessagesLoader, ParticipantsLoader,
+    ReactionsLoader, RepliesLoader, ReplyCountLoader, UnreadLoader,
 };
 use crate::domains::chat::messages::parts::EarlierText;
 use crate::domains::chat::model::{

@@ -37,9 +37,9 @@ pub(super) enum Heard {
 /// Who of the staff may take part.
 async fn entitled(receiving: &Receiving<'_>, users: &[UserId]) -> Result<Vec<UserId>> {
     let roles = facilities::service::roles_of_users(receiving.tx, users).await?;
-    let may = |user: &UserId| roles.get(user).is_some_and(|roles: &Vec<Role>| {
-        policy::may_take_part(roles, ConversationKind::Whatsapp)
-    });
+    let may = |user: &UserId| {
+        roles.get(user).is_some_and(|roles: &Vec<Role>| policy::may_take_part(roles, ConversationKind::Whatsapp))
+    };
     Ok(users.iter().copied().filter(may).collect())
 }
 

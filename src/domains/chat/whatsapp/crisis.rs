@@ -11,7 +11,8 @@ pub(super) const REPLY: &str = "This is an automatic reply. Nobody watches these
     somebody else is in danger, call 911 or your local emergency number now. In the United States you can call or text \
     988 (Suicide & Crisis Lifeline) at any time, day or night.";
 
-const STOP: &[&str] = &["stop", "stopall", "stop all", "unsubscribe", "opt out", "optout", "baja", "parar", "arret", "stopp"];
+const STOP: &[&str] =
+    &["stop", "stopall", "stop all", "unsubscribe", "opt out", "optout", "baja", "parar", "arret", "stopp"];
 const START: &[&str] = &["start", "unstop", "subscribe", "opt in", "optin", "alta", "comenzar"];
 
 /// Words in lower case, without marks and apostrophes, with one space around each, so that a phrase is found as whole

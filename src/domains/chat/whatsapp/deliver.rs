@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
+use super::deliver_later;
 use super::model::{Delivery, WINDOW, WhatsappIntegrationStatus};
 use super::repository::{contacts, deliveries};
-use super::deliver_later;
 use crate::access::{Once, RequestContext, Tx};
 use crate::domains::chat::changes::spoken;
 use crate::domains::chat::conversations::service::{locked, observer};
-use crate::domains::chat::messages::service::{SendMessage, subject};
 use crate::domains::chat::messages::change::conversation_of;
+use crate::domains::chat::messages::service::{SendMessage, subject};
 use crate::domains::chat::model::{MessageKind, MessageSensitivity, ParticipantRole, Refusal};
 use crate::domains::chat::{participants, policy};
 use crate::error::{Error, Result, Stop};
@@ -43,9 +43,8 @@ pub(in crate::domains::chat) async fn queue(
 
 /// Refused unless it is a plain text.
 fn sendable(new: &SendMessage) -> Result<(), Stop<Refusal>> {
-    let only = |field: &'static str, sentence: &'static str| {
-        Err(Stop::refuse(Refusal::TextOnly, &["input", field], sentence))
-    };
+    let only =
+        |field: &'static str, sentence: &'static str| Err(Stop::refuse(Refusal::TextOnly, &["input", field], sentence));
     if new.kind != MessageKind::Text {
         return only("kind", "texts alone go out over WhatsApp");
     }
@@ -85,11 +84,7 @@ async fn reachable(tx: &Tx, contact: WhatsappContactId, field: &'static str) -> 
 ///
 /// # Errors
 /// Refused when it goes nowhere or did not fail, or somebody may not be written to now.
-pub async fn retry(
-    ctx: &RequestContext,
-    message: MessageId,
-    once: Option<Once>,
-) -> Result<MessageId, Stop<Refusal>> {
+pub async fn retry(ctx: &RequestContext, message: MessageId, once: Option<Once>) -> Result<MessageId, Stop<Refusal>> {
     ctx.write(&policy::SEND)
         .once(once)
         .run(|tx| async move {
@@ -100,9 +95,7 @@ pub async fn retry(
             if found.role == ParticipantRole::Observer {
                 return Err(observer());
             }
-            let failed = |sentence: &'static str| {
-                Stop::refuse(Refusal::NotFailed, &["input", "messageId"], sentence)
-            };
+            let failed = |sentence: &'static str| Stop::refuse(Refusal::NotFailed, &["input", "messageId"], sentence);
             let contact = deliveries::contact_of(db, ctx.facility(), message).await?;
             let contact = contact.ok_or_else(|| failed("the message goes to nobody outside"))?;
             reachable(&tx, contact, "messageId").await?;

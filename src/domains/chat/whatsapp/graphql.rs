@@ -401,10 +401,7 @@ async fn integration(
     }
 }
 
-async fn shown(
-    ctx: &Context<'_>,
-    outcome: Result<Shown, Stop<Refusal>>,
-) -> Result<WhatsappIntegrationTokenPayload> {
+async fn shown(ctx: &Context<'_>, outcome: Result<Shown, Stop<Refusal>>) -> Result<WhatsappIntegrationTokenPayload> {
     match outcome {
         Ok((id, token)) => Ok(WhatsappIntegrationTokenPayload {
             integration: Some(service::integration(request(ctx)?, id).await?.into()),

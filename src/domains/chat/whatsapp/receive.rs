@@ -119,8 +119,7 @@ pub async fn take(app: &Arc<App>, address: Address, signature: Option<&str>, bod
         ctx.finish().await?;
         return Ok(Taken::Unauthorized);
     };
-    let secret =
-        sealing::open_app_secret(&*read.keys().await?, address.integration, &found.app_secret_ciphertext)?;
+    let secret = sealing::open_app_secret(&*read.keys().await?, address.integration, &found.app_secret_ciphertext)?;
     drop(read);
     ctx.finish().await?;
     if !webhook::is_signed(&secret, signature, body) {
@@ -175,11 +174,7 @@ pub(super) struct Receiving<'a> {
     pub zone: Tz,
 }
 
-async fn take_all(
-    tx: &Tx,
-    integration: WhatsappIntegrationId,
-    call: webhook::Call,
-) -> Result<Option<Vec<Outcome>>> {
+async fn take_all(tx: &Tx, integration: WhatsappIntegrationId, call: webhook::Call) -> Result<Option<Vec<Outcome>>> {
     let (ctx, db) = (tx.ctx(), tx.db()?);
     // Two calls for one number are taken one after the other.
     let found = repository::lock(db, ctx.facility(), integration).await?;
@@ -192,10 +187,7 @@ async fn take_all(
         integration: found.try_into()?,
         zone: facilities::service::time_zone(tx).await?,
     };
-    tx.audit(
-        Subject::of(integration),
-        json!({ "messages": call.messages.len(), "statuses": call.news.len() }),
-    );
+    tx.audit(Subject::of(integration), json!({ "messages": call.messages.len(), "statuses": call.news.len() }));
     let mut outcomes = Vec::new();
     for message in call.messages {
         outcomes.push(receiving.message(message).await?);

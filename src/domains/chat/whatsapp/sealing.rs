@@ -1,8 +1,8 @@
 //! Encryption of secrets and of who writes.
 
 use super::model::{Contact, Integration};
-use super::repository::contacts::ContactRow;
 use super::repository::IntegrationRow;
+use super::repository::contacts::ContactRow;
 use crate::config::Secret;
 use crate::crypto::blind_index::TermKind;
 use crate::crypto::{ColumnId, FacilityKeys};

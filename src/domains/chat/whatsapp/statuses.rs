@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::model::WhatsappDeliveryStatus;
-use super::repository::{contacts, deliveries};
 use super::receive::Outcome;
+use super::repository::{contacts, deliveries};
 use super::sealing;
 use super::webhook::News;
 use crate::access::Tx;

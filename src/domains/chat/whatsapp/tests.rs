@@ -45,7 +45,8 @@ fn hours_that_pass_midnight_close_on_the_day_after() {
         assert!(open(&zone_night, zone, at), "{at}");
     }
     assert!(!open(&zone_night, zone, "2026-11-01T07:00:00Z"));
-    let sunday = [interval(WhatsappWeekday::Sunday, "18:00", "00:00"), interval(WhatsappWeekday::Monday, "00:00", "00:00")];
+    let sunday =
+        [interval(WhatsappWeekday::Sunday, "18:00", "00:00"), interval(WhatsappWeekday::Monday, "00:00", "00:00")];
     for at in ["2026-03-08T22:00:00Z", "2026-03-09T03:59:00Z", "2026-03-09T04:00:00Z", "2026-03-10T03:59:59Z"] {
         assert!(open(&sunday, zone, at), "{at}");
     }
@@ -70,7 +71,9 @@ fn a_signature_is_of_every_byte_and_of_one_secret() {
     assert!(!webhook::is_signed(&Secret::new("Key"), Some(known), body));
     assert!(!webhook::is_signed(&secret, Some(known), &body[1..]));
     let sha1 = known.replace("sha256", "sha1");
-    for wrong in [None, Some(""), Some("sha256="), Some(&known[..70]), Some(&known[7..]), Some(sha1.as_str()), Some("sha256=é")] {
+    for wrong in
+        [None, Some(""), Some("sha256="), Some(&known[..70]), Some(&known[7..]), Some(sha1.as_str()), Some("sha256=é")]
+    {
         assert!(!webhook::is_signed(&secret, wrong, body), "{wrong:?}");
     }
 }
@@ -89,7 +92,8 @@ fn phrases_are_found_whatever_their_case_marks_and_punctuation() {
     ] {
         assert!(crisis::is_crisis(text), "{text}");
     }
-    for text in ["When is my appointment?", "The pasta was to die for", "skills myself", "I overdid it", "", "#", "😀"] {
+    for text in ["When is my appointment?", "The pasta was to die for", "skills myself", "I overdid it", "", "#", "😀"]
+    {
         assert!(!crisis::is_crisis(text), "{text}");
     }
 }
@@ -99,7 +103,10 @@ fn the_list_of_phrases_is_in_its_form() {
     let mut seen = std::collections::BTreeSet::new();
     for phrase in crisis::phrases() {
         assert!(seen.insert(phrase), "twice: {phrase}");
-        assert!(phrase.split(' ').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase())), "{phrase}");
+        assert!(
+            phrase.split(' ').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase())),
+            "{phrase}"
+        );
         assert!(crisis::is_crisis(phrase), "{phrase}");
     }
     assert!(seen.len() > 80);
@@ -137,9 +144,7 @@ fn news_go_forward_alone() {
 
 #[test]
 fn a_call_is_read_piece_by_piece() {
-    let message = |id: &str, kind: &str| {
-        json!({ "id": id, "from": "16175550199", "timestamp": "1773064800", "type": kind, "text": { "body": "Hello" } })
-    };
+    let message = |id: &str, kind: &str| json!({ "id": id, "from": "16175550199", "timestamp": "1773064800", "type": kind, "text": { "body": "Hello" } });
     let call = json!({ "entry": [null, { "changes": [
         { "field": "messages", "value": { "metadata": { "phone_number_id": "1" },
             "contacts": [{ "wa_id": "16175550199", "profile": { "name": " Odile " } }, 7],

@@ -5,11 +5,11 @@ mod parts;
 mod received;
 
 pub(super) use answers::{Asker, answers_of, expect, expected, grow, insert_answer, settle, write};
-pub(super) use received::{audience, insert_of_nobody};
 pub(super) use parts::{
     Target, VersionRow, attach, attachments_of, clear_mentions, erase, forget, keep_version, mention, mentions_of,
     react, reactions_of, set_body, target, versions_of,
 };
+pub(super) use received::{audience, insert_of_nobody};
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bytea, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -20,9 +20,7 @@ use uuid::Uuid;
 use crate::db::sql;
 use crate::domains::chat::model::{ConversationStatus, MessageKind, MessageSensitivity, MessageSystemEvent};
 use crate::error::Result;
-use crate::ids::{
-    ConversationId, FacilityId, MessageId, PatientId, TypedId as _, UserId, WhatsappContactId, new_id,
-};
+use crate::ids::{ConversationId, FacilityId, MessageId, PatientId, TypedId as _, UserId, WhatsappContactId, new_id};
 use crate::pagination::{End, WindowRequest};
 
 #[derive(Debug, QueryableByName)]

@@ -235,15 +235,14 @@ pub(in crate::domains::chat::whatsapp) async fn is_first(
     wamid_term: i64,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let inserted =
-        sql("INSERT INTO whatsapp_receipts (facility_id, integration_id, wamid_term, received_at) \
+    let inserted = sql("INSERT INTO whatsapp_receipts (facility_id, integration_id, wamid_term, received_at) \
          VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
-        .bind::<SqlUuid, _>(facility)
-        .bind::<SqlUuid, _>(integration)
-        .bind::<BigInt, _>(wamid_term)
-        .bind::<Timestamptz, _>(now)
-        .execute(&mut db)
-        .await?;
+    .bind::<SqlUuid, _>(facility)
+    .bind::<SqlUuid, _>(integration)
+    .bind::<BigInt, _>(wamid_term)
+    .bind::<Timestamptz, _>(now)
+    .execute(&mut db)
+    .await?;
     Ok(inserted == 1)
 }
 

@@ -322,8 +322,10 @@ pub(in crate::domains::chat::whatsapp) async fn lock(
     facility: FacilityId,
     message: MessageId,
 ) -> Result<Option<Standing>> {
-    Ok(sql("SELECT status, error_code, contact_id FROM whatsapp_deliveries WHERE facility_id = $1 AND message_id = $2 \
-         FOR NO KEY UPDATE")
+    Ok(sql(
+        "SELECT status, error_code, contact_id FROM whatsapp_deliveries WHERE facility_id = $1 AND message_id = $2 \
+         FOR NO KEY UPDATE",
+    )
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(message)
     .get_result(&mut db)

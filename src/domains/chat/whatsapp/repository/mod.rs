@@ -75,11 +75,10 @@ pub(super) async fn count(mut db: &AsyncPgConnection, facility: FacilityId) -> R
         #[diesel(sql_type = BigInt)]
         integrations: i64,
     }
-    let counted: Counted =
-        sql("SELECT count(*) AS integrations FROM whatsapp_integrations WHERE facility_id = $1")
-            .bind::<SqlUuid, _>(facility)
-            .get_result(&mut db)
-            .await?;
+    let counted: Counted = sql("SELECT count(*) AS integrations FROM whatsapp_integrations WHERE facility_id = $1")
+        .bind::<SqlUuid, _>(facility)
+        .get_result(&mut db)
+        .await?;
     Ok(counted.integrations)
 }
 
@@ -128,28 +127,27 @@ pub(super) async fn insert(
     setup: &IntegrationSetup,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let inserted = sql(
-        "INSERT INTO whatsapp_integrations (facility_id, id, name, phone_number_id, business_account_id, \
+    let inserted =
+        sql("INSERT INTO whatsapp_integrations (facility_id, id, name, phone_number_id, business_account_id, \
              access_token_ciphertext, app_secret_ciphertext, verify_token_hash, status, business_hours, closed_reply, \
              crisis_reply, hand_over_to, created_by, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13, $14, $14)",
-    )
-    .bind::<SqlUuid, _>(facility)
-    .bind::<SqlUuid, _>(new.id)
-    .bind::<Text, _>(setup.name.clone())
-    .bind::<Text, _>(new.phone_number_id)
-    .bind::<Nullable<Text>, _>(setup.business_account_id.clone())
-    .bind::<Bytea, _>(new.access_token_ciphertext)
-    .bind::<Bytea, _>(new.app_secret_ciphertext)
-    .bind::<Bytea, _>(new.verify_token_hash)
-    .bind::<Nullable<Jsonb>, _>(hours(setup)?)
-    .bind::<Nullable<Text>, _>(setup.closed_reply.clone())
-    .bind::<Nullable<Text>, _>(setup.crisis_reply.clone())
-    .bind::<SqlUuid, _>(setup.hand_over_to)
-    .bind::<SqlUuid, _>(new.created_by)
-    .bind::<Timestamptz, _>(now)
-    .execute(&mut db)
-    .await;
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13, $14, $14)")
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SqlUuid, _>(new.id)
+        .bind::<Text, _>(setup.name.clone())
+        .bind::<Text, _>(new.phone_number_id)
+        .bind::<Nullable<Text>, _>(setup.business_account_id.clone())
+        .bind::<Bytea, _>(new.access_token_ciphertext)
+        .bind::<Bytea, _>(new.app_secret_ciphertext)
+        .bind::<Bytea, _>(new.verify_token_hash)
+        .bind::<Nullable<Jsonb>, _>(hours(setup)?)
+        .bind::<Nullable<Text>, _>(setup.closed_reply.clone())
+        .bind::<Nullable<Text>, _>(setup.crisis_reply.clone())
+        .bind::<SqlUuid, _>(setup.hand_over_to)
+        .bind::<SqlUuid, _>(new.created_by)
+        .bind::<Timestamptz, _>(now)
+        .execute(&mut db)
+        .await;
     match inserted {
         Ok(_) => Ok(true),
         Err(error) if violated_constraint(&error) == Some("whatsapp_integrations_facility_id_phone_number_id_key") => {
@@ -236,8 +234,10 @@ pub(super) async fn set_verified(
     id: WhatsappIntegrationId,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    sql("UPDATE whatsapp_integrations SET status = 'active', verified_at = $3, updated_at = $3, version = version + 1 \
-         WHERE facility_id = $1 AND id = $2")
+    sql(
+        "UPDATE whatsapp_integrations SET status = 'active', verified_at = $3, updated_at = $3, version = version + 1 \
+         WHERE facility_id = $1 AND id = $2",
+    )
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(id)
     .bind::<Timestamptz, _>(now)
@@ -274,8 +274,10 @@ pub(super) async fn set_fault(
     fault: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    sql("UPDATE whatsapp_integrations SET last_fault = $3, last_fault_at = CASE WHEN $3::text IS NOT NULL THEN $4 END \
-         WHERE facility_id = $1 AND id = $2")
+    sql(
+        "UPDATE whatsapp_integrations SET last_fault = $3, last_fault_at = CASE WHEN $3::text IS NOT NULL THEN $4 END \
+         WHERE facility_id = $1 AND id = $2",
+    )
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(id)
     .bind::<Nullable<Text>, _>(fault.map(ToOwned::to_owned))

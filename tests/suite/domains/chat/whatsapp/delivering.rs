@@ -10,7 +10,7 @@ use crate::harness::{Outcome, Subscriber};
 
 #[tokio::test]
 async fn an_answer_is_sent_delivered_and_read() {
-    let line = Line::open().await;
+    let mut line = Line::open().await;
     let conversation = line.odile_writes("wamid.1", "Hello").await;
     let message = line.answer(&conversation, "Come at ten.").await;
     assert_eq!(line.delivery(&message).await["status"], "QUEUED");
@@ -25,7 +25,7 @@ async fn an_answer_is_sent_delivered_and_read() {
     let delivery = line.delivery(&message).await;
     assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("SENT"), &json!(1)));
     for (status, shown) in [("delivered", "DELIVERED"), ("read", "READ")] {
-        line.app.advance(TimeDelta::minutes(1));
+        line.advance(TimeDelta::minutes(1)).await;
         line.told(&[line.news(1, status)]).await;
         assert_eq!(line.delivery(&message).await["status"], shown);
         assert_eq!(listener.event().await["kind"], "MESSAGE_CHANGED");
@@ -34,7 +34,10 @@ async fn an_answer_is_sent_delivered_and_read() {
     assert!(["sentAt", "deliveredAt", "readAt"].iter().all(|at| !delivery[at].is_null()), "{delivery}");
     assert_eq!((&delivery["failedAt"], &delivery["errorCode"]), (&Value::Null, &Value::Null));
     // The author's own view, and what of it lies about.
-    assert_eq!(look(&line.physician, &conversation, &format!("lastMessage {{ {DELIVERY} }}")).await["lastMessage"]["delivery"], delivery);
+    assert_eq!(
+        look(&line.physician, &conversation, &format!("lastMessage {{ {DELIVERY} }}")).await["lastMessage"]["delivery"],
+        delivery
+    );
     let jobs = line.app.db_value("SELECT coalesce(string_agg(payload::text, ' '), '') FROM jobs").await;
     assert!(!jobs.contains("ten") && !jobs.contains(ODILE), "{jobs}");
     assert!(!line.app.db_dump().contains("wamid.sent"), "the provider's id holds a number");
@@ -62,7 +65,7 @@ async fn news_only_go_forward_and_a_failure_is_final() {
 
 #[tokio::test]
 async fn messages_to_one_person_go_in_their_order_and_no_other_waits() {
-    let line = Line::open().await;
+    let mut line = Line::open().await;
     let odile = line.odile_writes("wamid.1", "Hello").await;
     let sam = line.text("wamid.2", "447700900123", "Hello");
     line.hear(&[sam]).await;
@@ -77,23 +80,24 @@ async fn messages_to_one_person_go_in_their_order_and_no_other_waits() {
     assert_eq!(line.api.texts(), ["One", "Elsewhere"]);
     let waits = line.delivery(&odiles[0]).await;
     assert_eq!((&waits["status"], &waits["errorCode"]), (&json!("QUEUED"), &json!("130429")));
-    line.app.advance(TimeDelta::seconds(6));
+    line.advance(TimeDelta::seconds(6)).await;
     line.app.work().await;
     assert_eq!(line.api.texts(), ["One", "Elsewhere", "One", "Two", "Three"]);
     let seen = line.delivery(&odiles[0]).await;
     assert_eq!((&seen["status"], &seen["attempts"], &seen["errorCode"]), (&json!("SENT"), &json!(2), &Value::Null));
 }
 
+async fn send_with(line: &Line, conversation: &Value, more: Value) -> Value {
+    let mut input = json!({ "conversationId": conversation, "body": "Hello" });
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    run(&line.physician, "messageSend", "MessageSendInput", MESSAGE, input).await
+}
+
 #[tokio::test]
 async fn what_cannot_go_out_is_refused_and_nothing_is_left_of_it() {
-    let line = Line::open().await;
+    let mut line = Line::open().await;
     let conversation = line.odile_writes("wamid.1", "Hello").await;
     let before = db_state(&line.app).await;
-    let send = |more: Value| {
-        let mut input = json!({ "conversationId": conversation, "body": "Hello" });
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        run(&line.physician, "messageSend", "MessageSendInput", MESSAGE, input)
-    };
     let note = crate::domains::documents::search::write_note(&line.physician, "Slept well.", json!({})).await;
     for (more, expected) in [
         (json!({ "body": "x".repeat(4097) }), refused("INVALID", "input.body")),
@@ -102,14 +106,17 @@ async fn what_cannot_go_out_is_refused_and_nothing_is_left_of_it() {
         (json!({ "kind": "QUERY_RESULT" }), refused("TEXT_ONLY", "input.kind")),
         (json!({ "sensitivity": "SENSITIVE" }), refused("TEXT_ONLY", "input.sensitivity")),
     ] {
-        assert_eq!(refusal(&send(more.clone()).await), expected, "{more}");
+        assert_eq!(refusal(&send_with(&line, &conversation, more.clone()).await), expected, "{more}");
     }
     assert_eq!(db_state(&line.app).await, before);
-    line.app.advance(TimeDelta::hours(24) - TimeDelta::seconds(1));
+    line.advance(TimeDelta::hours(24) - TimeDelta::seconds(1)).await;
     line.answer(&conversation, "Just in time").await;
-    line.app.advance(TimeDelta::seconds(1));
+    line.advance(TimeDelta::seconds(1)).await;
     let before = db_state(&line.app).await;
-    assert_eq!(refusal(&send(json!({})).await), refused("WINDOW_CLOSED", "input.conversationId"));
+    assert_eq!(
+        refusal(&send_with(&line, &conversation, json!({})).await),
+        refused("WINDOW_CLOSED", "input.conversationId")
+    );
     assert_eq!(db_state(&line.app).await, before);
     // What waited until it was too late is not sent either.
     line.app.work().await;
@@ -117,17 +124,17 @@ async fn what_cannot_go_out_is_refused_and_nothing_is_left_of_it() {
     let last = look(&line.nurse, &conversation, &format!("lastMessage {{ {DELIVERY} }}")).await["lastMessage"].take();
     assert_eq!(last["delivery"]["errorCode"], "window_closed");
     line.hear(&[line.text("wamid.2", ODILE, "Still there?")]).await;
-    assert_eq!(send(json!({})).await["userErrors"], json!([]));
+    assert_eq!(send_with(&line, &conversation, json!({})).await["userErrors"], json!([]));
 }
 
 #[tokio::test]
 async fn who_says_stop_hears_nothing_until_they_say_start() {
-    let line = Line::open_with(json!({ "closedReply": "Closed.", "businessHours": [] })).await;
+    let mut line = Line::open_with(json!({ "closedReply": "Closed.", "businessHours": [] })).await;
     let conversation = line.odile_writes("wamid.1", "Hello").await;
     line.app.work().await;
     assert_eq!(line.api.texts(), ["Closed."]);
     let queued = line.answer(&conversation, "Not sent yet").await;
-    line.app.advance(TimeDelta::hours(13));
+    line.advance(TimeDelta::hours(13)).await;
     line.hear(&[line.text("wamid.2", ODILE, " Stop. ")]).await;
     assert!(!line.contact(&conversation).await["optedOutAt"].is_null());
     line.app.work().await;
@@ -169,7 +176,8 @@ async fn only_what_failed_is_sent_again_and_by_who_may_speak() {
     let line = Line::open().await;
     let conversation = line.odile_writes("wamid.1", "Hello").await;
     let message = line.answer(&conversation, "One").await;
-    let first = look(&line.nurse, &conversation, "messages { nodes { id } }").await["messages"]["nodes"][0]["id"].take();
+    let first =
+        look(&line.nurse, &conversation, "messages { nodes { id } }").await["messages"]["nodes"][0]["id"].take();
     assert_eq!(refusal(&line.retry(&first).await), refused("NOT_FAILED", "input.messageId"));
     assert_eq!(refusal(&line.retry(&message).await), refused("NOT_FAILED", "input.messageId"));
     line.api.next(&[Outcome::Refused(400, 131_026)]);
@@ -183,8 +191,7 @@ async fn only_what_failed_is_sent_again_and_by_who_may_speak() {
     let input = json!({ "messageId": message });
     let answer = run(&observer, retry.0, retry.1, "__typename", input.clone()).await;
     assert_eq!(refusal(&answer), refused("OBSERVER", "input"));
-    let answer =
-        crate::domains::chat::try_run(&line.administrator, retry.0, retry.1, "__typename", input).await;
+    let answer = crate::domains::chat::try_run(&line.administrator, retry.0, retry.1, "__typename", input).await;
     assert_eq!(answer.code(), "NOT_FOUND");
     assert_eq!(line.retry(&message).await["userErrors"], json!([]));
     line.app.work().await;
@@ -194,19 +201,21 @@ async fn only_what_failed_is_sent_again_and_by_who_may_speak() {
 
 #[tokio::test]
 async fn what_is_kept_long_enough_goes_with_all_that_belongs_to_it() {
-    let line = Line::open().await;
+    let mut line = Line::open().await;
     let conversation = line.odile_writes("wamid.1", "Hello").await;
     line.answer(&conversation, "One").await;
     line.app.work().await;
-    line.app
-        .db_execute("UPDATE facilities SET settings = jsonb_set(settings, '{conversation_retention_days}', '30') WHERE id <> '00000000-0000-0000-0000-000000000000'")
-        .await;
+    line.app.db_execute(r#"UPDATE facilities SET settings = settings || '{"conversationRetentionDays": 30}'"#).await;
     let version = look(&line.nurse, &conversation, "version").await["version"].take();
     let over = json!({ "id": conversation, "expectedVersion": version });
     done(&line.nurse, "conversationComplete", "ConversationStatusInput", "__typename", over).await;
-    line.app.advance(TimeDelta::days(31));
+    line.advance(TimeDelta::days(31)).await;
     let removed = anamnesis::domains::chat::keeping::sweep(&line.app.system(line.app.facility)).await.unwrap();
     assert_eq!(removed, 1);
     assert_eq!(line.app.db_value("SELECT count(*) FROM whatsapp_deliveries").await, "0");
-    assert_eq!(line.app.db_value("SELECT count(*) FROM whatsapp_contacts").await, "1", "that they said stop is not forgotten");
+    assert_eq!(
+        line.app.db_value("SELECT count(*) FROM whatsapp_contacts").await,
+        "1",
+        "that they said stop is not forgotten"
+    );
 }

@@ -9,7 +9,7 @@ mod webhook;
 
 use anamnesis::access::Role;
 use anamnesis::ids::FacilityId;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
 use super::{done, id_of, look, run};
@@ -24,8 +24,7 @@ pub(super) const INTEGRATION: &str = "integration { id name phoneNumberId status
     displayPhoneNumber verifiedName webhookPath businessHours { weekday opens closes } closedReply crisisReply
     participants { id } handOverTo { id } }";
 pub(super) const CONTACT: &str = "whatsapp { id phone name patient { id } windowClosesAt optedOutAt linkedBy { id } }";
-pub(super) const DELIVERY: &str =
-    "delivery { status automatic errorCode attempts sentAt deliveredAt readAt failedAt }";
+pub(super) const DELIVERY: &str = "delivery { status automatic errorCode attempts sentAt deliveredAt readAt failedAt }";
 
 /// A facility with a number that is verified: the nurse is handed what is urgent, the physician takes part.
 pub(super) struct Line {
@@ -45,10 +44,16 @@ pub(super) fn setup(nurse: &Client, physician: &Client) -> Value {
 }
 
 /// Sets a number up and has the provider shake hands.
-pub(super) async fn verified(app: &TestApp, facility: FacilityId, administrator: &Client, input: Value) -> (Value, Webhook) {
+pub(super) async fn verified(
+    app: &TestApp,
+    facility: FacilityId,
+    administrator: &Client,
+    input: Value,
+) -> (Value, Webhook) {
     let selection = format!("{INTEGRATION} verifyToken");
     let made =
-        done(administrator, "whatsappIntegrationCreate", "WhatsappIntegrationCreateInput", &selection, input.clone()).await;
+        done(administrator, "whatsappIntegrationCreate", "WhatsappIntegrationCreateInput", &selection, input.clone())
+            .await;
     let id = made["integration"]["id"].clone();
     let secret = input["appSecret"].as_str().unwrap();
     let webhook = Webhook::of(app.anonymous(), facility, &id, input["phoneNumberId"].as_str().unwrap(), secret);
@@ -74,6 +79,14 @@ impl Line {
         input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let (integration, webhook) = verified(&app, app.facility, &administrator, input).await;
         Self { app, api, administrator, nurse, physician, integration, webhook }
+    }
+
+    /// Moves the clock; whoever is signed in stays so.
+    pub(super) async fn advance(&mut self, by: TimeDelta) {
+        self.app.advance(by);
+        for client in [&mut self.administrator, &mut self.nurse, &mut self.physician] {
+            *client = self.app.signed_in(client.user.unwrap(), self.app.facility).await;
+        }
     }
 
     /// A text of somebody's, written now.

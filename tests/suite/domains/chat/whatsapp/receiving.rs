@@ -61,8 +61,7 @@ async fn nobody_else_sees_it_whatever_their_role() {
         assert_eq!(look(client, &conversation, "id").await, Value::Null);
         assert_eq!(client.run(node, json!({ "id": contact })).await.ok()["node"], Value::Null);
     }
-    let answer =
-        try_run(&other, "whatsappContactLink", "WhatsappContactLinkInput", "__typename", input.clone()).await;
+    let answer = try_run(&other, "whatsappContactLink", "WhatsappContactLinkInput", "__typename", input.clone()).await;
     assert_eq!(answer.code(), "NOT_FOUND");
     assert_eq!(line.app.anonymous().run(node, json!({ "id": contact })).await.code(), "UNAUTHENTICATED");
     let invited = json!({ "id": conversation, "participantIds": [id_of(&line.app.member(&[Role::Patient]).await)] });
@@ -92,7 +91,9 @@ async fn pieces_that_are_not_in_their_form_keep_no_other_from_being_taken() {
     let messages = good["entry"][0]["changes"][0]["value"]["messages"].as_array_mut().unwrap();
     messages.insert(0, json!({ "type": "text" }));
     messages.insert(0, json!(7));
-    messages.push(json!({ "id": "wamid.9", "from": "not a number", "timestamp": "1", "type": "text", "text": { "body": "x" } }));
+    messages.push(
+        json!({ "id": "wamid.9", "from": "not a number", "timestamp": "1", "type": "text", "text": { "body": "x" } }),
+    );
     messages.push(line.text("", ODILE, "No id"));
     messages.push(line.text(&"w".repeat(301), ODILE, "Too long an id"));
     messages.push(line.text("wamid.2", ODILE, "Second"));
@@ -131,7 +132,8 @@ async fn what_is_old_or_from_the_future_is_answered_and_not_taken() {
 async fn what_is_no_text_is_told_of_and_not_taken_over() {
     let line = Line::open().await;
     let of = |wamid: &str, kind: &str, more: Value| {
-        let mut message = json!({ "id": wamid, "from": ODILE, "timestamp": line.app.now().timestamp().to_string(), "type": kind });
+        let mut message =
+            json!({ "id": wamid, "from": ODILE, "timestamp": line.app.now().timestamp().to_string(), "type": kind });
         message[kind] = more;
         message
     };
@@ -197,7 +199,8 @@ async fn who_may_not_open_the_chart_links_nobody_to_it() {
     let invited = json!({ "id": conversation, "participantIds": [id_of(&desk)], "role": "OBSERVER" });
     done(&line.nurse, "conversationInvite", "ConversationInviteInput", "__typename", invited).await;
     let contact = line.contact(&conversation).await["id"].clone();
-    let (ours, stranger) = (register(&line.physician).await, line.app.member_of(line.app.other, &[Role::Physician]).await);
+    let (ours, stranger) =
+        (register(&line.physician).await, line.app.member_of(line.app.other, &[Role::Physician]).await);
     let link = |patient: Value| json!({ "contactId": contact, "patientId": patient });
     let field = ("whatsappContactLink", "WhatsappContactLinkInput");
     let answer = run(&line.physician, field.0, field.1, "__typename", link(register(&stranger).await)).await;
@@ -211,8 +214,11 @@ async fn who_may_not_open_the_chart_links_nobody_to_it() {
 async fn when_all_have_left_whoever_is_named_now_takes_their_place() {
     let line = Line::open().await;
     let conversation = line.odile_writes("wamid.1", "Hello").await;
-    line.app.db_execute("UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'under_review' \
-        WHERE id IN (SELECT member_id FROM member_roles WHERE role IN ('nurse', 'physician'))")
+    line.app
+        .db_execute(
+            "UPDATE facility_members SET status = 'suspended', suspended_at = now(), status_reason = 'under_review' \
+        WHERE id IN (SELECT member_id FROM member_roles WHERE role IN ('nurse', 'physician'))",
+        )
         .await;
     line.hear(&[line.text("wamid.2", ODILE, "Is anybody there?")]).await;
     assert_eq!(said(&line.administrator, &conversation).await.last().unwrap(), "Is anybody there?");

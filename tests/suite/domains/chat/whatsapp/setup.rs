@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{INTEGRATION, Line, NUMBER, SECRET, TOKEN, setup};
 use crate::domains::chat::{db_state, done, id_of, refusal, refused, run, try_run};
-use crate::harness::{CloudApi, Outcome, TestApp, Webhook};
+use crate::harness::{CloudApi, Outcome, TestApp};
 
 const CREATE: (&str, &str) = ("whatsappIntegrationCreate", "WhatsappIntegrationCreateInput");
 const STATUS: &str = "WhatsappIntegrationStatusInput";
@@ -105,7 +105,7 @@ async fn a_number_is_changed_by_its_version_and_begins_no_conversation_itself() 
     assert_eq!(changed["closedReply"], "Tomorrow.");
     let message = line.text("wamid.1", super::ODILE, "Hello");
     assert_eq!(line.webhook.call(&line.webhook.change(std::slice::from_ref(&message), &[])).await, 401);
-    let webhook = Webhook { secret: "another secret".to_owned(), ..line.webhook.clone() };
+    let webhook = line.webhook.with_secret("another secret");
     assert_eq!(webhook.call(&webhook.change(&[message], &[])).await, 200);
     let mut input = json!({ "kind": "WHATSAPP", "participantIds": [id_of(&other)] });
     let answer = crate::domains::chat::create(&line.nurse, input.take()).await;
@@ -118,7 +118,10 @@ async fn the_provider_is_asked_for_the_number_and_what_it_refuses_is_told_by_its
     let verify = ("whatsappIntegrationVerify", "WhatsappIntegrationVerifyInput");
     let input = json!({ "id": line.integration });
     let seen = done(&line.administrator, verify.0, verify.1, INTEGRATION, input.clone()).await["integration"].take();
-    assert_eq!((&seen["displayPhoneNumber"], &seen["verifiedName"]), (&json!("+1 617-555-0100"), &json!("Lakeside Clinic")));
+    assert_eq!(
+        (&seen["displayPhoneNumber"], &seen["verifiedName"]),
+        (&json!("+1 617-555-0100"), &json!("Lakeside Clinic"))
+    );
     assert_eq!(line.api.token(), format!("Bearer {TOKEN}"));
     line.api.next(&[Outcome::Refused(401, 190), Outcome::Refused(503, 2)]);
     let answer = run(&line.administrator, verify.0, verify.1, INTEGRATION, input.clone()).await;

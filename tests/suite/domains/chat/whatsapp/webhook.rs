@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{INTEGRATION, Line, ODILE, setup, verified};
 use crate::domains::chat::{db_state, done, look};
-use crate::harness::Webhook;
 
 #[tokio::test]
 async fn a_handshake_needs_the_token_and_nothing_is_told_without() {
@@ -18,7 +17,8 @@ async fn a_handshake_needs_the_token_and_nothing_is_told_without() {
     let token = renewed["verifyToken"].as_str().unwrap().to_owned();
     let before = db_state(&line.app).await;
     let wrong = format!("{}A", &token[..42]);
-    let unknown = format!("/webhooks/whatsapp/{}/{}", line.app.facility.encode(), new_id::<WhatsappIntegrationId>().encode());
+    let unknown =
+        format!("/webhooks/whatsapp/{}/{}", line.app.facility.encode(), new_id::<WhatsappIntegrationId>().encode());
     let elsewhere = line.webhook.path.replace(&line.app.facility.encode(), &line.app.other.encode());
     for (webhook, mode, token, challenge) in [
         (&line.webhook, "subscribe", wrong.as_str(), "1"),
@@ -52,7 +52,7 @@ async fn what_is_not_signed_with_the_secret_of_the_number_is_not_believed() {
         line.app.facility.encode(),
         new_id::<WhatsappIntegrationId>().encode()
     ));
-    let crossed = Webhook { secret: theirs.secret.clone(), ..line.webhook.clone() };
+    let crossed = line.webhook.with_secret(&theirs.secret);
     for (webhook, body, signature) in [
         (&line.webhook, &body, None),
         (&line.webhook, &body, Some("sha256=")),
@@ -87,7 +87,8 @@ async fn two_facilities_with_the_same_number_and_sender_never_meet() {
     // The same message to both, by the very same id.
     let ours = line.odile_writes("wamid.1", "To Lakeside").await;
     assert_eq!(theirs.call(&theirs.change(&[line.text("wamid.1", ODILE, "To Hillside")], &[])).await, 200);
-    let listed = other.run("{ conversations { nodes { id lastMessage { body } whatsapp { phone } } } }", json!({})).await;
+    let listed =
+        other.run("{ conversations { nodes { id lastMessage { body } whatsapp { phone } } } }", json!({})).await;
     let listed = listed.ok()["conversations"]["nodes"].take();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!(listed[0]["lastMessage"]["body"], "To Hillside");
