@@ -255,9 +255,14 @@ async fn settle(ctx: &RequestContext, id: MessageId) -> Result<()> {
         .run::<(), std::convert::Infallible, _, _>(|tx| async move {
             let Some(line) = held(&tx, id).await? else { return Ok(()) };
             tx.audit(subject(id, line.patient_id), json!({ "delivery": line.status.as_str() }));
-            let waits = line.uncertain_at.is_some_and(|since| since + super::UNCERTAIN <= tx.ctx().now());
-            if line.status == WhatsappDeliveryStatus::Sending && waits {
+            let Some(since) = line.uncertain_at.filter(|_| line.status == WhatsappDeliveryStatus::Sending) else {
+                return Ok(());
+            };
+            if since + super::UNCERTAIN <= tx.ctx().now() {
                 failed(&tx, &line, UNCERTAIN).await?;
+            } else {
+                // This job was queued for an earlier time it was sent, and stood in the way of one for this time.
+                settle_later(&tx, id).await?;
             }
             Ok(())
         })
