@@ -28,6 +28,7 @@ use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::reranking::{HttpReranker, Reranker};
 use crate::storage::Storage;
+use crate::whatsapp::{CloudApi, Messenger};
 
 /// The shared parts of the process.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub struct App {
     pub reranker: Option<Arc<dyn Reranker>>,
     /// Words answers, where one is configured.
     pub language_model: Option<Arc<dyn LanguageModel>>,
+    /// Takes what is sent to people outside, where a facility has set it up.
+    pub messenger: Arc<dyn Messenger>,
     pub persisted: Persisted,
     pub passwords: Passwords,
     pub jobs: Jobs,
@@ -135,6 +138,7 @@ impl App {
         let keyring = Arc::new(keyring);
         let reranker = HttpReranker::of(&config).map_err(Error::internal)?;
         let language_model = HttpLanguageModel::of(&config).map_err(Error::internal)?;
+        let messenger = CloudApi::new(&config.whatsapp_endpoint).map_err(Error::internal)?;
         Ok(Arc::new(Self {
             tokens: AccessTokens::new(&keyring, TimeDelta::minutes(i64::from(config.access_token_minutes))),
             persisted: Persisted::new(allowed),
@@ -148,6 +152,7 @@ impl App {
             extractor: engines.extractor,
             reranker: reranker.map(|reranker| Arc::new(reranker) as Arc<dyn Reranker>),
             language_model: language_model.map(|model| Arc::new(model) as Arc<dyn LanguageModel>),
+            messenger: Arc::new(messenger),
             passwords: Passwords::default(),
             keyring,
             metrics: Metrics::new(database.pool_use()),

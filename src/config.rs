@@ -219,6 +219,8 @@ settings! {
         event_hours: u32 = "ANAMNESIS_EVENT_HOURS", "72";
         /// Passages from which on a facility is searched by cells instead of exactly; cells are made and remade in the background.
         search_cells_from: u64 = "ANAMNESIS_SEARCH_CELLS_FROM", "25000";
+        /// Where WhatsApp's Cloud API is, with its version. Nothing is sent there unless a facility sets a number up.
+        whatsapp_endpoint: String = "ANAMNESIS_WHATSAPP_ENDPOINT", "https://graph.facebook.com/v21.0";
         /// Who mail comes from.
         mail_from: Mailbox = "ANAMNESIS_MAIL_FROM", "Anamnesis <no-reply@localhost>";
     }

@@ -3,7 +3,8 @@
 //!
 //! Hence: TLS, unless the endpoint is on this machine or plain HTTP is allowed by name; no redirects, which could lead
 //! elsewhere; no proxy from the environment. The body of an answer is read only if the status says success, and no error
-//! carries any of it, as servers like to quote the input in their messages.
+//! carries any of it, as servers like to quote the input in their messages. [`Service`] gives whoever calls it the body
+//! of a refusal too, for the code in it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -61,7 +62,7 @@ impl EndpointSettings {
         let local = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         if !url.username().is_empty() || url.password().is_some() {
             Err(EndpointError::Settings("the base URL holds a password; use the API key"))
-        } else if url.query().is_some() || url.fragment().is_some() {
+        } else if self.base_url.contains(['?', '#']) {
             Err(EndpointError::Settings("the base URL holds a query or fragment"))
         } else if url.scheme() == "https" || (url.scheme() == "http" && (local || self.allow_plaintext)) {
             Ok(url)
@@ -85,12 +86,7 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError::Settings`].
     pub fn new(settings: &EndpointSettings, path: &str) -> Result<Self, EndpointError> {
-        let client = Client::builder()
-            .timeout(settings.timeout)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|_| EndpointError::Settings("TLS cannot be set up"))?;
+        let client = client(settings.timeout)?;
         Ok(Self { url: settings.url(path)?, client, api_key: settings.api_key.clone() })
     }
 
@@ -127,6 +123,79 @@ impl Endpoint {
         }
         Ok(Parts { response, left: limit })
     }
+}
+
+/// A service with more than one operation, and credentials that differ from call to call.
+#[derive(Debug)]
+pub struct Service {
+    settings: EndpointSettings,
+    client: Client,
+}
+
+/// An answer of a [`Service`], whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// The wait it asks for.
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+/// Why a [`Service`] gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It was never reached: what was to be sent was not.
+    NotSent,
+    /// It was reached, or may have been: nobody knows what it did.
+    Unknown,
+}
+
+impl Service {
+    /// Checks the settings; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`EndpointError::Settings`].
+    pub fn new(settings: EndpointSettings) -> Result<Self, EndpointError> {
+        settings.url("")?;
+        Ok(Self { client: client(settings.timeout)?, settings })
+    }
+
+    /// Calls an operation once: posts a JSON body where there is one, and reads at most `limit` bytes of the answer.
+    ///
+    /// # Errors
+    /// Whether anything can have been done.
+    pub async fn call(
+        &self,
+        path: &str,
+        credentials: &Secret,
+        body: Option<&(impl Serialize + Sync)>,
+        limit: usize,
+    ) -> Result<Answer, NoAnswer> {
+        let url = self.settings.url(path).map_err(|_| NoAnswer::NotSent)?;
+        let request = match body {
+            Some(body) => self.client.post(url).json(body),
+            None => self.client.get(url),
+        };
+        let response = request.bearer_auth(credentials.reveal()).send().await.map_err(|error| {
+            // A body that cannot be built is none that was sent.
+            if error.is_connect() || error.is_builder() { NoAnswer::NotSent } else { NoAnswer::Unknown }
+        })?;
+        let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+        let (mut parts, mut whole) = (Parts { response, left: limit }, Vec::new());
+        while let Some(part) = parts.next().await.map_err(|_| NoAnswer::Unknown)? {
+            whole.extend_from_slice(&part);
+        }
+        Ok(Answer { status, retry_after, body: whole })
+    }
+}
+
+fn client(timeout: Duration) -> Result<Client, EndpointError> {
+    Client::builder()
+        .timeout(timeout)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|_| EndpointError::Settings("TLS cannot be set up"))
 }
 
 /// The body of an answer that is on its way.

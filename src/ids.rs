@@ -199,6 +199,10 @@ typed_ids! {
     AgentId("agt") for "Agent";
     /// What an assistant is to keep in mind.
     MemoryId("mmy") for "AgentMemory";
+    /// A `WhatsApp` number of the facility.
+    WhatsappIntegrationId("wai") for "WhatsappIntegration";
+    /// Somebody outside who writes to one.
+    WhatsappContactId("wac") for "WhatsappContact";
     /// A background job.
     JobId("job") for "Job";
     /// A row of the audit log.

@@ -36,3 +36,4 @@ pub mod reranking;
 pub mod storage;
 pub mod telemetry;
 pub mod text_enum;
+pub mod whatsapp;

@@ -90,6 +90,7 @@ pub struct Metrics {
     documents: Family<Labels<1>, Counter>,
     mails: Family<Labels<1>, Counter>,
     rate_limited: Family<Labels<1>, Counter>,
+    whatsapp: Family<Labels<1>, Counter>,
     connections: Family<Labels<1>, Gauge>,
     /// Number and time of the last block of each chain, as far as this node has seen.
     chains: Mutex<BTreeMap<FacilityId, (i64, DateTime<Utc>)>>,
@@ -115,6 +116,7 @@ impl Metrics {
             documents: Family::default(),
             mails: Family::default(),
             rate_limited: Family::default(),
+            whatsapp: Family::default(),
             connections: Family::default(),
             chains: Mutex::default(),
             sealing: Mutex::default(),
@@ -142,6 +144,11 @@ impl Metrics {
         registry.register("documents", "Documents that came to a status", self.documents.clone());
         registry.register("mails", "Mails by outcome", self.mails.clone());
         registry.register("subscribers", "Open connections of subscribers by transport", self.connections.clone());
+        registry.register(
+            "whatsapp",
+            "What came from and went to WhatsApp, by what became of it",
+            self.whatsapp.clone(),
+        );
         registry.register("rate_limited", "Requests refused for their rate, by surface", self.rate_limited.clone());
         self
     }
@@ -179,6 +186,11 @@ impl Metrics {
     /// Counts a mail.
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts what came from or went to WhatsApp.
+    pub fn whatsapp(&self, outcome: &'static str) {
+        self.whatsapp.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a request refused for its rate.

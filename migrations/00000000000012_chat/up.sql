@@ -3,7 +3,7 @@
 CREATE TABLE conversations (
     facility_id uuid NOT NULL CONSTRAINT conversations_facility_id_fkey REFERENCES facilities (id),
     id uuid NOT NULL,
-    kind text NOT NULL CONSTRAINT conversations_kind_check CHECK (kind IN ('general', 'patient', 'administrative', 'secure_mail', 'care_team')),
+    kind text NOT NULL CONSTRAINT conversations_kind_check CHECK (kind IN ('general', 'patient', 'administrative', 'secure_mail', 'care_team', 'whatsapp')),
     patient_id uuid,
     title_ciphertext bytea,
     tags_ciphertext bytea,
@@ -16,14 +16,15 @@ CREATE TABLE conversations (
     hold_reason_ciphertext bytea,
     held_at timestamptz,
     held_by uuid CONSTRAINT conversations_held_by_fkey REFERENCES users (id),
-    created_by uuid NOT NULL CONSTRAINT conversations_created_by_fkey REFERENCES users (id),
+    created_by uuid CONSTRAINT conversations_created_by_fkey REFERENCES users (id),
     created_at timestamptz NOT NULL,
     version integer NOT NULL DEFAULT 1,
     PRIMARY KEY (facility_id, id),
     CONSTRAINT conversations_facility_id_patient_id_fkey FOREIGN KEY (facility_id, patient_id) REFERENCES patients (facility_id, id),
     CONSTRAINT conversations_patient_check CHECK (patient_id IS NOT NULL OR kind NOT IN ('patient', 'care_team')),
     CONSTRAINT conversations_title_check CHECK (title_ciphertext IS NOT NULL OR kind <> 'secure_mail'),
-    CONSTRAINT conversations_status_changed_check CHECK ((status_changed_at IS NULL) = (status_changed_by IS NULL)),
+    CONSTRAINT conversations_created_by_check CHECK (created_by IS NOT NULL OR kind = 'whatsapp'),
+    CONSTRAINT conversations_status_changed_check CHECK (status_changed_at IS NOT NULL OR status_changed_by IS NULL),
     CONSTRAINT conversations_held_check CHECK ((held_at IS NULL) = (held_by IS NULL) AND (held_at IS NULL) = (hold_reason_ciphertext IS NULL))
 ) WITH (fillfactor = 80);
 CREATE INDEX conversations_facility_id_patient_id_idx ON conversations (facility_id, patient_id) WHERE patient_id IS NOT NULL;
@@ -41,13 +42,13 @@ COMMENT ON COLUMN conversations.tags_ciphertext IS 'phi: words it is sorted by, 
 COMMENT ON COLUMN conversations.priority IS 'operational: how much it presses';
 COMMENT ON COLUMN conversations.status IS 'operational: whether it goes on';
 COMMENT ON COLUMN conversations.status_changed_at IS 'operational: when the status last changed; null while it never did';
-COMMENT ON COLUMN conversations.status_changed_by IS 'identifier: who changed it; null while nobody did';
+COMMENT ON COLUMN conversations.status_changed_by IS 'identifier: who changed it; null while nobody did, and when the server did';
 COMMENT ON COLUMN conversations.last_sequence IS 'operational: number of its last message; messages are numbered from 1 without gaps';
 COMMENT ON COLUMN conversations.last_activity_at IS 'operational: when its last message was sent; when it was made while there is none';
 COMMENT ON COLUMN conversations.hold_reason_ciphertext IS 'phi: why it is under a legal hold; null while it is not';
 COMMENT ON COLUMN conversations.held_at IS 'operational: since when it is under a legal hold; null while it is not';
 COMMENT ON COLUMN conversations.held_by IS 'identifier: who placed the legal hold; null while there is none';
-COMMENT ON COLUMN conversations.created_by IS 'identifier: who began it';
+COMMENT ON COLUMN conversations.created_by IS 'identifier: who began it; null when somebody outside did, by writing';
 COMMENT ON COLUMN conversations.created_at IS 'operational: when the row was made';
 COMMENT ON COLUMN conversations.version IS 'operational: optimistic concurrency counter; messages do not raise it';
 SELECT protect_tenant_table('conversations');
@@ -79,7 +80,7 @@ COMMENT ON COLUMN conversation_participants.user_id IS 'identifier: who takes pa
 COMMENT ON COLUMN conversation_participants.role IS 'operational: what they may do in it';
 COMMENT ON COLUMN conversation_participants.party IS 'operational: whether they work here or are in care here, as of when they joined';
 COMMENT ON COLUMN conversation_participants.joined_at IS 'operational: when they joined last';
-COMMENT ON COLUMN conversation_participants.invited_by IS 'identifier: who invited them; null for who began the conversation';
+COMMENT ON COLUMN conversation_participants.invited_by IS 'identifier: who invited them; null for who began the conversation, and where the server did';
 COMMENT ON COLUMN conversation_participants.left_at IS 'operational: when they left or were removed; null while they take part';
 COMMENT ON COLUMN conversation_participants.muted_until IS 'operational: until when they want no notifications of it; null when they do';
 COMMENT ON COLUMN conversation_participants.last_read_sequence IS 'operational: number of the last message that counts as read; goes back when they mark one unread';
@@ -95,7 +96,7 @@ CREATE TABLE messages (
     author_user_id uuid CONSTRAINT messages_author_user_id_fkey REFERENCES users (id),
     kind text NOT NULL CONSTRAINT messages_kind_check CHECK (kind IN ('text', 'document', 'system', 'assistant', 'query_result')),
     body_ciphertext bytea,
-    system_event text CONSTRAINT messages_system_event_check CHECK (system_event IN ('participant_joined', 'participant_left', 'participant_removed', 'archived', 'escalated', 'completed', 'reopened')),
+    system_event text CONSTRAINT messages_system_event_check CHECK (system_event IN ('participant_joined', 'participant_left', 'participant_removed', 'archived', 'escalated', 'completed', 'reopened', 'contact_opted_out', 'contact_opted_in')),
     system_subject_id uuid CONSTRAINT messages_system_subject_id_fkey REFERENCES users (id),
     thread_root_id uuid,
     parent_id uuid,
@@ -131,7 +132,7 @@ COMMENT ON COLUMN messages.facility_id IS 'identifier: the facility';
 COMMENT ON COLUMN messages.id IS 'identifier: UUIDv7';
 COMMENT ON COLUMN messages.conversation_id IS 'identifier: the conversation';
 COMMENT ON COLUMN messages.sequence IS 'operational: 1, 2, 3 in the conversation, without gaps, in the order of commit';
-COMMENT ON COLUMN messages.author_user_id IS 'identifier: who wrote it; null for the system and for an assistant';
+COMMENT ON COLUMN messages.author_user_id IS 'identifier: who wrote it; null for the system, for an assistant and for somebody outside';
 COMMENT ON COLUMN messages.kind IS 'operational: what it is';
 COMMENT ON COLUMN messages.body_ciphertext IS 'phi: the text; null for system messages, and when it was deleted';
 COMMENT ON COLUMN messages.system_event IS 'operational: what happened; null for what somebody wrote';

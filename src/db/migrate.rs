@@ -24,6 +24,7 @@ const REPLACEABLE: &[&str] = &[
     include_str!("replaceable/60_saved_searches.sql"),
     include_str!("replaceable/70_chat.sql"),
     include_str!("replaceable/75_assistants.sql"),
+    include_str!("replaceable/76_whatsapp.sql"),
     include_str!("replaceable/80_portal.sql"),
 ];
 

@@ -315,7 +315,7 @@ diesel::table! {
         party -> Text,
         /// operational: when they joined last
         joined_at -> Timestamptz,
-        /// identifier: who invited them; null for who began the conversation
+        /// identifier: who invited them; null for who began the conversation, and where the server did
         invited_by -> Nullable<Uuid>,
         /// operational: when they left or were removed; null while they take part
         left_at -> Nullable<Timestamptz>,
@@ -351,7 +351,7 @@ diesel::table! {
         status -> Text,
         /// operational: when the status last changed; null while it never did
         status_changed_at -> Nullable<Timestamptz>,
-        /// identifier: who changed it; null while nobody did
+        /// identifier: who changed it; null while nobody did, and when the server did
         status_changed_by -> Nullable<Uuid>,
         /// operational: number of its last message; messages are numbered from 1 without gaps
         last_sequence -> BigInt,
@@ -363,14 +363,16 @@ diesel::table! {
         held_at -> Nullable<Timestamptz>,
         /// identifier: who placed the legal hold; null while there is none
         held_by -> Nullable<Uuid>,
-        /// identifier: who began it
-        created_by -> Uuid,
+        /// identifier: who began it; null when somebody outside did, by writing
+        created_by -> Nullable<Uuid>,
         /// operational: when the row was made
         created_at -> Timestamptz,
         /// operational: optimistic concurrency counter; messages do not raise it
         version -> Integer,
         /// identifier: who of those who take part is to see to it; null while nobody is named
         assigned_user_id -> Nullable<Uuid>,
+        /// identifier: with whom outside it is; null when it is among users
+        whatsapp_contact_id -> Nullable<Uuid>,
     }
 }
 
@@ -1027,7 +1029,7 @@ diesel::table! {
         conversation_id -> Uuid,
         /// operational: 1, 2, 3 in the conversation, without gaps, in the order of commit
         sequence -> BigInt,
-        /// identifier: who wrote it; null for the system and for an assistant
+        /// identifier: who wrote it; null for the system, for an assistant and for somebody outside
         author_user_id -> Nullable<Uuid>,
         /// operational: what it is
         kind -> Text,
@@ -1061,6 +1063,8 @@ diesel::table! {
         deleted_by -> Nullable<Uuid>,
         /// operational: optimistic concurrency counter
         version -> Integer,
+        /// identifier: who outside wrote it; null for everybody else
+        contact_id -> Nullable<Uuid>,
     }
 }
 
@@ -1705,5 +1709,151 @@ diesel::table! {
         icd10_code -> Text,
         /// clinical: 1 is the primary diagnosis
         position -> SmallInt,
+    }
+}
+
+diesel::table! {
+    /// Somebody who has written to a number of the facility.
+    whatsapp_contacts (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// identifier: the number they wrote to
+        integration_id -> Uuid,
+        /// phi: their own number, in digits with the country
+        phone_ciphertext -> Bytea,
+        /// identifier: keyed hash of their number
+        phone_term -> BigInt,
+        /// phi: what they call themselves; null when they say nothing
+        name_ciphertext -> Nullable<Bytea>,
+        /// identifier: which patient they are, as somebody here says; null while nobody has said so
+        patient_id -> Nullable<Uuid>,
+        /// identifier: who said which patient they are; null while nobody has
+        linked_by -> Nullable<Uuid>,
+        /// operational: when that was said; null while nobody has
+        linked_at -> Nullable<Timestamptz>,
+        /// operational: when they last wrote; they may be answered for a day from then
+        last_received_at -> Timestamptz,
+        /// operational: since when they want to hear nothing; null when they do
+        opted_out_at -> Nullable<Timestamptz>,
+        /// operational: when they were last told that nobody is there; null before
+        closed_replied_at -> Nullable<Timestamptz>,
+        /// operational: when words of acute danger of theirs last raised an alarm; null before
+        crisis_at -> Nullable<Timestamptz>,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What becomes of a message on its way to somebody outside.
+    whatsapp_deliveries (facility_id, message_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the message; what the provider is given to name it by
+        message_id -> Uuid,
+        /// identifier: to whom it goes
+        contact_id -> Uuid,
+        /// operational: which answer of the server itself it is; null for what somebody wrote
+        automatic -> Nullable<Text>,
+        /// operational: how far it has got
+        status -> Text,
+        /// identifier: keyed hash of the id the provider gave it, which holds a telephone number; null until it did
+        wamid_term -> Nullable<BigInt>,
+        /// operational: why it was last not taken, a code of the provider or of ours; null when it was
+        error_code -> Nullable<Text>,
+        /// operational: how often the provider was asked to take it
+        attempts -> Integer,
+        /// operational: when it was to be sent, last
+        queued_at -> Timestamptz,
+        /// operational: when the provider was last asked to take it; null before
+        sending_at -> Nullable<Timestamptz>,
+        /// operational: since when it is not known whether the provider took it; null while it is known
+        uncertain_at -> Nullable<Timestamptz>,
+        /// operational: when the provider took it; null before
+        sent_at -> Nullable<Timestamptz>,
+        /// operational: when it reached a device; null before
+        delivered_at -> Nullable<Timestamptz>,
+        /// operational: when it was read; null before, and where readers do not say so
+        read_at -> Nullable<Timestamptz>,
+        /// operational: when it was given up; null unless it was
+        failed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Who takes part in what is written to a number from now on.
+    whatsapp_integration_members (facility_id, integration_id, user_id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the number
+        integration_id -> Uuid,
+        /// identifier: who takes part
+        user_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// A WhatsApp number of a facility. Nothing of a patient belongs here.
+    whatsapp_integrations (facility_id, id) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: UUIDv7
+        id -> Uuid,
+        /// operational: what it is called
+        name -> Text,
+        /// identifier: the number as the provider knows it
+        phone_number_id -> Text,
+        /// identifier: the business account at the provider; null when it is not known
+        business_account_id -> Nullable<Text>,
+        /// operational: the number as people dial it; null until the provider was asked
+        display_phone_number -> Nullable<Text>,
+        /// operational: under which name it is shown; null until the provider was asked, or when it has none
+        verified_name -> Nullable<Text>,
+        /// phi: what lets the server send; no PHI, and kept like it
+        access_token_ciphertext -> Bytea,
+        /// phi: what calls of the provider are signed with; no PHI, and kept like it
+        app_secret_ciphertext -> Bytea,
+        /// operational: hash of the token the provider shows when it is told of the webhook
+        verify_token_hash -> Bytea,
+        /// operational: whether it takes and sends messages
+        status -> Text,
+        /// operational: when the provider last showed the token; null before
+        verified_at -> Nullable<Timestamptz>,
+        /// operational: code by which the provider last refused the credentials; null when it takes them
+        last_fault -> Nullable<Text>,
+        /// operational: when it did; null when it takes them
+        last_fault_at -> Nullable<Timestamptz>,
+        /// operational: when somebody answers, as a list of intervals in the facility's zone; null for always
+        business_hours -> Nullable<Jsonb>,
+        /// operational: what is answered outside those hours; null for nothing
+        closed_reply -> Nullable<Text>,
+        /// operational: what is answered to words of acute danger; null for the text that comes with the server
+        crisis_reply -> Nullable<Text>,
+        /// identifier: who is to see to a conversation in which acute danger is spoken of
+        hand_over_to -> Uuid,
+        /// identifier: who set it up
+        created_by -> Uuid,
+        /// operational: when the row was made
+        created_at -> Timestamptz,
+        /// operational: when the row last changed
+        updated_at -> Timestamptz,
+        /// operational: optimistic concurrency counter
+        version -> Integer,
+    }
+}
+
+diesel::table! {
+    /// Messages that have come, so that none comes twice; kept for as long as one could come again.
+    whatsapp_receipts (facility_id, integration_id, wamid_term) {
+        /// identifier: the facility
+        facility_id -> Uuid,
+        /// identifier: the number
+        integration_id -> Uuid,
+        /// identifier: keyed hash of the id the provider gave it, which holds a telephone number
+        wamid_term -> BigInt,
+        /// operational: when it came
+        received_at -> Timestamptz,
     }
 }

@@ -28,5 +28,6 @@ pub fn job_handlers(_: &Arc<App>) -> Handlers {
     documents::export::register_handlers(&mut handlers);
     chat::search::register_handlers(&mut handlers);
     chat::agents::register_handlers(&mut handlers);
+    chat::whatsapp::register_handlers(&mut handlers);
     handlers
 }

@@ -36,6 +36,7 @@ pub struct Query(
     documents::portal::graphql::PortalDocumentsQuery,
     chat::graphql::ChatQuery,
     chat::agents::graphql::AgentsQuery,
+    chat::whatsapp::graphql::WhatsappQuery,
     compliance::graphql::ComplianceQuery,
     operations::graphql::OperationsQuery,
 );
@@ -61,6 +62,7 @@ pub struct Mutation(
     documents::search::saved::SavedSearchMutation,
     chat::graphql::ChatMutation,
     chat::agents::graphql::AgentsMutation,
+    chat::whatsapp::graphql::WhatsappMutation,
     operations::graphql::OperationsMutation,
 );
 

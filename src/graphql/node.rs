@@ -13,6 +13,7 @@ use crate::access::RequestContext;
 use crate::domains::chat::agents::graphql::{Agent, AgentMemory};
 use crate::domains::chat::graphql::{Conversation, Message};
 use crate::domains::chat::loaders::{ConversationLoader, MessageLoader};
+use crate::domains::chat::whatsapp::graphql::{WhatsappContact, WhatsappIntegration};
 use crate::domains::compliance::graphql::AuditEntry;
 use crate::domains::documents::amendments::graphql::AmendmentRequest;
 use crate::domains::documents::batch::graphql::DocumentUploadBatch;
@@ -72,6 +73,8 @@ pub enum Node {
     Message(Message),
     Agent(Agent),
     AgentMemory(AgentMemory),
+    WhatsappIntegration(WhatsappIntegration),
+    WhatsappContact(WhatsappContact),
     AuditEntry(AuditEntry),
     Notification(Notification),
     Job(Job),

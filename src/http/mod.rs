@@ -13,6 +13,7 @@ mod problem;
 mod rate;
 mod server;
 mod subscriptions;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub fn router(app: Arc<App>, closing: CancellationToken) -> Router {
         .route("/documents", post(documents::upload))
         .route("/documents/{id}/content", get(documents::download))
         .route("/conversations/{id}/content", get(documents::download))
+        .route(whatsapp::ROUTE, get(whatsapp::handshake).post(whatsapp::receive))
         // Each handler counts what it reads: an operation and a file have different limits.
         .layer(DefaultBodyLimit::disable())
         .route("/health/live", get(health::live))

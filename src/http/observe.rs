@@ -40,6 +40,7 @@ fn route(matched: Option<&str>) -> &'static str {
         Some("/documents") => "/documents",
         Some("/documents/{id}/content") => "/documents/{id}/content",
         Some("/conversations/{id}/content") => "/conversations/{id}/content",
+        Some(super::whatsapp::ROUTE) => super::whatsapp::ROUTE,
         Some("/health/live") => "/health/live",
         Some("/health/ready") => "/health/ready",
         _ => "other",

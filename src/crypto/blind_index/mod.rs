@@ -71,6 +71,8 @@ pub enum TermKind {
     SignInAddress = 16,
     /// A word of a document, or what is left of one without a letter.
     Spelling = 17,
+    /// Id that WhatsApp gave a message: it holds a telephone number, so that it is kept as this alone.
+    Wamid = 18,
 }
 
 /// One blind index term: what to store or to look up.

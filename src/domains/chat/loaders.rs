@@ -11,10 +11,12 @@ use super::messages::parts::{self, EarlierText, Reaction};
 use super::messages::service as messages;
 use super::model::{Conversation, Message, Participant};
 use super::participants::service as participants;
+use super::whatsapp::model::{Contact, Delivery};
+use super::whatsapp::{contacts, deliver, service as whatsapp};
 use crate::access::RequestContext;
 use crate::error::Result;
 use crate::graphql::loaders::{Loader, grouped};
-use crate::ids::{AgentId, ConversationId, DocumentId, MessageId, UserId};
+use crate::ids::{AgentId, ConversationId, DocumentId, MessageId, UserId, WhatsappContactId, WhatsappIntegrationId};
 use crate::pagination::{Window, WindowRequest};
 
 /// Conversations by id.
@@ -159,6 +161,34 @@ impl Loader for AgentLoader {
     }
 }
 
+/// People outside by id.
+#[derive(Debug)]
+pub struct ContactLoader;
+
+impl Loader for ContactLoader {
+    type Key = WhatsappContactId;
+    type Value = Contact;
+
+    async fn load(ctx: &RequestContext, keys: &[WhatsappContactId]) -> Result<HashMap<WhatsappContactId, Contact>> {
+        let found = contacts::contacts_by_ids(ctx, keys).await?;
+        Ok(found.into_iter().map(|contact| (contact.id, contact)).collect())
+    }
+}
+
+/// What became of messages on their way to people outside, by message.
+#[derive(Debug)]
+pub struct DeliveryLoader;
+
+impl Loader for DeliveryLoader {
+    type Key = MessageId;
+    type Value = Delivery;
+
+    async fn load(ctx: &RequestContext, keys: &[MessageId]) -> Result<HashMap<MessageId, Delivery>> {
+        let found = deliver::deliveries_of(ctx, keys).await?;
+        Ok(found.into_iter().map(|delivery| (delivery.message, delivery)).collect())
+    }
+}
+
 /// Declares a loader of lists: `Name: Key => Value, service function, key of a row`.
 macro_rules! list_loaders {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, $service:path, $by:expr;)*) => {$(
@@ -188,6 +218,8 @@ list_loaders! {
     AttachmentsLoader: MessageId => (MessageId, DocumentId), parts::attachments_of, |(message, _)| *message;
     /// Assistants that answer, by conversation.
     AgentsLoader: ConversationId => (ConversationId, Agent), agents::agents_of, |(conversation, _)| *conversation;
+    /// Who takes part in new conversations of a number.
+    IntegrationMembersLoader: WhatsappIntegrationId => (WhatsappIntegrationId, UserId), whatsapp::members_of, |(id, _)| *id;
     /// The caller's drafts, by conversation.
     DraftsLoader: ConversationId => Draft, drafts::drafts_of, |draft| draft.conversation;
 }

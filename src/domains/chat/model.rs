@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::ids::{ConversationId, MessageId, PatientId, TypedId as _, UserId};
+use crate::ids::{ConversationId, MessageId, PatientId, TypedId as _, UserId, WhatsappContactId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
 
@@ -22,6 +22,8 @@ text_enum! {
         SecureMail = "secure_mail",
         /// Between a patient and those who treat them.
         CareTeam = "care_team",
+        /// With somebody outside, over WhatsApp; begun by their writing.
+        Whatsapp = "whatsapp",
     }
 }
 
@@ -138,6 +140,10 @@ text_enum! {
         Completed = "completed",
         /// It goes on again.
         Reopened = "reopened",
+        /// Somebody outside wants to hear nothing more.
+        ContactOptedOut = "contact_opted_out",
+        /// Somebody outside wants to hear of the facility again.
+        ContactOptedIn = "contact_opted_in",
     }
 }
 
@@ -185,14 +191,30 @@ pub enum Refusal {
     OnHold,
     /// The conversation is under no legal hold.
     NotOnHold,
-    /// The conversation, message or assistant changed since it was read: read it again.
+    /// The conversation, message, assistant or WhatsApp number changed since it was read: read it again.
     StaleVersion,
     /// There is no such assistant, or it answers no more.
     AgentNotFound,
-    /// An assistant of that name is there already.
+    /// An assistant or a WhatsApp number of that name or id is there already.
     NameTaken,
     /// The roles of whoever asks do not let them ask the record.
     MayNotAsk,
+    /// More than a day has passed since the contact wrote: WhatsApp takes no message for them until they do again.
+    WindowClosed,
+    /// The contact wants to hear nothing.
+    OptedOut,
+    /// The WhatsApp number is not verified yet, or disabled.
+    NumberInactive,
+    /// WhatsApp takes plain texts of people here alone: no documents, no results, nothing sensitive.
+    TextOnly,
+    /// What went out over WhatsApp is not edited.
+    SentOutside,
+    /// Only a delivery that failed is tried again.
+    NotFailed,
+    /// WhatsApp does not take the credentials, or does not know the number; the sentence has its code.
+    ProviderRefused,
+    /// WhatsApp could not be asked; trying again may help.
+    ProviderUnavailable,
 }
 
 /// A conversation.
@@ -210,11 +232,14 @@ pub struct Conversation {
     pub last_sequence: i64,
     pub last_activity_at: DateTime<Utc>,
     pub held_at: Option<DateTime<Utc>>,
-    pub created_by: UserId,
+    /// `None` when somebody outside began it.
+    pub created_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
     pub version: i32,
     /// Who is to see to it.
     pub assigned: Option<UserId>,
+    /// With whom outside it is.
+    pub contact: Option<WhatsappContactId>,
 }
 
 /// Someone who takes part.
@@ -239,6 +264,8 @@ pub struct Message {
     pub conversation: ConversationId,
     pub sequence: i64,
     pub author: Option<UserId>,
+    /// Who outside wrote it.
+    pub contact: Option<WhatsappContactId>,
     pub kind: MessageKind,
     /// `None` for what happened, and for what was deleted.
     pub body: Option<Phi<String>>,

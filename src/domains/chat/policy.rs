@@ -90,6 +90,18 @@ pub const HOLD: Action = Action::roles("chat.hold", &[Administrator, PrivacyOffi
 /// Removes conversations that have been kept long enough.
 pub const RETAIN: Action = Action::system("chat.retain");
 
+/// Sets WhatsApp numbers of the facility up.
+pub const WHATSAPP_MANAGE: Action = Action::roles("whatsapp.manage", &[Administrator]);
+
+/// Says which patient somebody outside is.
+pub const WHATSAPP_LINK: Action = Action::roles("whatsapp.link", STAFF);
+
+/// Takes what the provider sends.
+pub const WHATSAPP_RECEIVE: Action = Action::system("whatsapp.receive");
+
+/// Sends to people outside.
+pub const WHATSAPP_DELIVER: Action = Action::system("whatsapp.deliver");
+
 /// Every action of the domain, for the permission matrix.
 pub const ALL: &[&Action] = &[
     &READ,
@@ -113,6 +125,10 @@ pub const ALL: &[&Action] = &[
     &MEMORY,
     &HOLD,
     &RETAIN,
+    &WHATSAPP_MANAGE,
+    &WHATSAPP_LINK,
+    &WHATSAPP_RECEIVE,
+    &WHATSAPP_DELIVER,
 ];
 
 /// On which side someone with these roles stands; whoever is both works here.

@@ -14,7 +14,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
 use super::taught::{ALSO_GIVEN, FILLED, MAKING, NAMED_ID, OWN_ID, TABLES};
-use crate::harness::{Answer, Client, TestApp};
+use crate::harness::{Answer, Client, TestApp, Webhook};
 
 /// A field of a root.
 pub struct Root {
@@ -380,6 +380,7 @@ impl World {
         }
         Self::amend(&maker, &ids).await;
         Self::say(&maker, &ids).await;
+        Self::hear(app, facility, &maker, &ids).await;
         // The maker supervises the provider by now, so it waits for the maker's co-signature.
         Self::sign(&provider, &ids).await;
         // Twice: that a file is there already is proposed.
@@ -444,6 +445,16 @@ impl World {
         let input = json!({ "conversationId": ids["cnv"], "body": "Example text of sufficient length." });
         let sent = maker.run(send, json!({ "input": input })).await.ok();
         assert_eq!(sent["messageSend"]["userErrors"], json!([]));
+    }
+
+    /// Somebody outside who writes: what no mutation makes.
+    async fn hear(app: &TestApp, facility: FacilityId, maker: &Client, ids: &Ids) {
+        app.db_execute("UPDATE whatsapp_integrations SET status = 'active', verified_at = now()").await;
+        let webhook =
+            Webhook::of(maker.clone(), facility, &json!(ids["wai"]), &text("phoneNumberId"), &text("appSecret"));
+        let message = json!({ "id": "wamid.heard", "from": "16175550188", "type": "text", "text": { "body": "Hello?" },
+            "timestamp": app.now().timestamp().to_string() });
+        assert_eq!(webhook.call(&webhook.change(&[message], &[])).await, 200);
     }
 
     async fn membership(app: &TestApp, facility: FacilityId, user: anamnesis::ids::UserId) -> String {

@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-use crate::harness::{Answer, Client, TestApp};
+use crate::harness::{Answer, Client, TestApp, Webhook};
 
 /// Begins every text planted: letters only, so that names take it.
 const MARK: &str = "Zqcanary";
@@ -224,6 +224,32 @@ async fn talk(client: &Client, patient: &Value) {
     assert_eq!(kept["agentRemember"]["userErrors"], json!([]));
 }
 
+/// What somebody outside writes, and what is answered them in vain: nobody listens where it is sent.
+async fn outside(app: &TestApp, client: &Client) {
+    let user = anamnesis::ids::TypedId::encode(client.user.unwrap());
+    let input = json!({ "name": "Desk", "phoneNumberId": "1", "accessToken": "ZqcanaryToken", "appSecret": "ZqcanarySecret",
+        "participantIds": [user], "handOverToId": user });
+    let (field, ty) = ("whatsappIntegrationCreate", "WhatsappIntegrationCreateInput");
+    let made = run(client, field, ty, "integration { id }", &input).await.ok();
+    let id = &made[field]["integration"]["id"];
+    app.db_execute("UPDATE whatsapp_integrations SET status = 'active', verified_at = now()").await;
+    let webhook = Webhook::of(app.anonymous(), app.facility, id, "1", "ZqcanarySecret");
+    let message = json!({ "id": "wamid.Zqcanary", "from": "16175550187", "type": "text",
+        "timestamp": app.now().timestamp().to_string(), "text": { "body": "ZqcanaryOutside" } });
+    let mut change = webhook.change(&[message], &[json!({ "id": "wamid.Zqcanary", "status": "ZqcanaryStatus" })]);
+    change["entry"][0]["changes"][0]["value"]["contacts"][0]["profile"]["name"] = json!("ZqcanaryOutsider");
+    assert_eq!(webhook.call(&change).await, 200);
+    let junk = b"{ \"Zqcanary\": ".to_vec();
+    let signature = webhook.sign(&junk);
+    assert_eq!(webhook.post(junk, Some(&signature)).await, (400, String::new()));
+    let begun = client.run("{ conversations(filter: { kind: WHATSAPP }) { nodes { id } } }", json!({})).await.ok();
+    let input = json!({ "conversationId": begun["conversations"]["nodes"][0]["id"], "body": "ZqcanaryAnswer" });
+    let sent = run(client, "messageSend", "MessageSendInput", "__typename", &input).await.ok();
+    assert_eq!(sent["messageSend"]["userErrors"], json!([]));
+    app.work().await;
+    assert_eq!(app.db_value("SELECT error_code FROM whatsapp_deliveries").await, "not_reached");
+}
+
 /// Whether an error of any kind repeats what was sent.
 fn silent(answer: &Answer, what: &str) {
     let mut told = json!(answer.errors);
@@ -281,6 +307,7 @@ async fn canaries_reach_no_log_and_no_error() {
             json!({}),
         )
         .await;
+    outside(&app, &clerk).await;
     let metrics = anamnesis::metrics::render(&app.app).await.unwrap();
     assert!(!holds_canary(&metrics), "/metrics");
     // A fault of ours is logged: the listener works, and the fault tells nothing.
@@ -300,6 +327,7 @@ async fn a_dump_of_the_database_holds_no_canary() {
     let patient = plant(&clerk).await;
     write(&clerk, &patient).await;
     talk(&clerk, &patient).await;
+    outside(&app, &clerk).await;
     // So that it shows that the dump holds the patient at all.
     let id: anamnesis::ids::PatientId = anamnesis::ids::TypedId::decode(patient.as_str().unwrap()).unwrap();
     let mut dump = app.db_dump();

@@ -26,6 +26,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("msg", "messages"),
     ("agt", "agents"),
     ("mmy", "conversation_memories"),
+    ("wai", "whatsapp_integrations"),
+    ("wac", "whatsapp_contacts"),
     ("mem", "facility_members"),
     ("rol", "member_roles"),
     ("inv", "facility_invitations"),
@@ -68,6 +70,7 @@ pub const OWN_ID: &[(&str, &str)] = &[
     ("conversation", "cnv"),
     ("message", "msg"),
     ("agent", "agt"),
+    ("whatsappIntegration", "wai"),
     ("job", "job"),
     ("audit", "aud"),
 ];
@@ -109,6 +112,9 @@ pub const NAMED_ID: &[(&str, &str)] = &[
     ("mentionIds", "usr"),
     ("agentId", "agt"),
     ("memoryId", "mmy"),
+    ("handOverToId", "mak"),
+    ("contactId", "wac"),
+    ("messageId", "msg"),
 ];
 
 /// Optional inputs without which a field has nothing to do.

@@ -70,6 +70,8 @@ impl TestApp {
             ("ANAMNESIS_DATABASE_POOL", "4"),
             ("ANAMNESIS_REQUESTS_PER_MINUTE", "1000000"),
             ("ANAMNESIS_STORAGE_URL", storage_url.as_str()),
+            // Nobody listens there: no test talks to the provider itself.
+            ("ANAMNESIS_WHATSAPP_ENDPOINT", "http://127.0.0.1:1/v21.0"),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

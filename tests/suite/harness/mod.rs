@@ -10,6 +10,7 @@ pub mod engines;
 mod model;
 mod relay;
 mod subscriber;
+mod whatsapp;
 
 pub use app::{TestApp, query_text};
 pub use client::{Answer, Client};
@@ -17,3 +18,4 @@ pub use cluster::cluster;
 pub use model::ChatModel;
 pub use relay::Relay;
 pub use subscriber::{Frame, Subscriber};
+pub use whatsapp::{CloudApi, Outcome, Webhook};

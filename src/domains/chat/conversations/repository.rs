@@ -15,7 +15,7 @@ use crate::domains::chat::model::{
     ActivityCursor, ConversationFolder, ConversationKind, ConversationPriority, ConversationStatus, ParticipantRole,
 };
 use crate::error::Result;
-use crate::ids::{ConversationId, FacilityId, PatientId, TypedId as _, UserId};
+use crate::ids::{ConversationId, FacilityId, PatientId, TypedId as _, UserId, WhatsappContactId};
 use crate::pagination::PageRequest;
 
 #[derive(Debug, Queryable, Selectable, QueryableByName)]
@@ -33,10 +33,11 @@ pub(super) struct ConversationRow {
     pub last_sequence: i64,
     pub last_activity_at: DateTime<Utc>,
     pub held_at: Option<DateTime<Utc>>,
-    pub created_by: UserId,
+    pub created_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
     pub version: i32,
     pub assigned_user_id: Option<UserId>,
+    pub whatsapp_contact_id: Option<WhatsappContactId>,
 }
 
 #[derive(Debug, Insertable)]
@@ -51,8 +52,9 @@ pub(super) struct NewConversationRow {
     pub priority: ConversationPriority,
     pub status: ConversationStatus,
     pub last_activity_at: DateTime<Utc>,
-    pub created_by: UserId,
+    pub created_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
+    pub whatsapp_contact_id: Option<WhatsappContactId>,
 }
 
 /// What is changed; what is `None` stays.
@@ -165,7 +167,7 @@ pub(super) async fn set_status(
     id: ConversationId,
     status: ConversationStatus,
     assigned: Option<UserId>,
-    by: UserId,
+    by: Option<UserId>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     diesel::update(conversations::table)

@@ -51,5 +51,6 @@ pub(super) fn open(keys: &FacilityKeys, row: ConversationRow) -> Result<Conversa
         created_at: row.created_at,
         version: row.version,
         assigned: row.assigned_user_id,
+        contact: row.whatsapp_contact_id,
     })
 }

@@ -22,7 +22,7 @@ use crate::domains::notifications::service as notifications;
 use crate::domains::{facilities, patients};
 use crate::error::{Error, Result, Stop};
 use crate::events::EventKind;
-use crate::ids::{ConversationId, PatientId, UserId, new_id};
+use crate::ids::{ConversationId, PatientId, UserId, WhatsappContactId, new_id};
 use crate::pagination::{Page, PageRequest};
 use crate::phi::Phi;
 
@@ -127,6 +127,10 @@ pub async fn create_conversation(
         .once(once)
         .run(|tx| async move {
             let (ctx, db, id): (_, _, ConversationId) = (tx.ctx(), tx.db()?, new_id());
+            if new.kind == ConversationKind::Whatsapp {
+                let sentence = "such a conversation begins when somebody writes to a number of the facility";
+                return Err(Stop::refuse(Refusal::Invalid, &["input", "kind"], sentence));
+            }
             let title = validation::title(new.title)?;
             if title.is_none() && new.kind == ConversationKind::SecureMail {
                 return Err(Stop::refuse(Refusal::Invalid, &["input", "title"], "a secure mail needs a subject"));
@@ -145,8 +149,9 @@ pub async fn create_conversation(
                 priority: new.priority,
                 status: ConversationStatus::Active,
                 last_activity_at: ctx.now(),
-                created_by: ctx.user()?,
+                created_by: Some(ctx.user()?),
                 created_at: ctx.now(),
+                whatsapp_contact_id: None,
             };
             repository::insert(db, row).await?;
             let audience: Vec<UserId> = seats.iter().map(|seat| seat.user).collect();
@@ -303,20 +308,21 @@ pub async fn set_status(
                 return Err(Stop::refuse(Refusal::NotThere, &["input", "assigneeId"], sentence));
             }
             let by = tx.ctx().user()?;
-            become_of(&tx, id, status, assignee, by).await?;
+            become_of(&tx, id, status, assignee, Some(by)).await?;
             tx.audit(subject(id, conversation.patient_id), json!({ "status": status.as_str(), "assigned": assignee }));
             Ok(id)
         })
         .await
 }
 
-/// Gives a conversation that is locked a status, says so in it, and tells those who take part.
-async fn become_of(
+/// Gives a conversation that is locked a status, says so in it, and tells those who take part. Nobody is named where the
+/// server does it of itself.
+pub(in crate::domains::chat) async fn become_of(
     tx: &Tx,
     id: ConversationId,
     status: ConversationStatus,
     assignee: Option<UserId>,
-    by: UserId,
+    by: Option<UserId>,
 ) -> Result<()> {
     let ctx = tx.ctx();
     repository::set_status(tx.db()?, ctx.facility(), id, status, assignee, by, ctx.now()).await?;
@@ -354,7 +360,7 @@ pub(in crate::domains::chat) async fn hand_over(
     let owners = present.iter().filter(|one| one.role == ParticipantRole::Owner).map(|one| one.user);
     let assignee = owners.clone().find(|user| *user != asked).or_else(|| owners.clone().next());
     if status.is_open() && status != ConversationStatus::Escalated {
-        become_of(tx, id, ConversationStatus::Escalated, assignee, asked).await?;
+        become_of(tx, id, ConversationStatus::Escalated, assignee, Some(asked)).await?;
     }
     Ok(assignee)
 }
@@ -374,4 +380,41 @@ async fn manageable(tx: &Tx, id: ConversationId, expected_version: i32) -> Resul
 
 pub(in crate::domains::chat) fn observer() -> Stop<Refusal> {
     Stop::refuse(Refusal::Observer, &["input"], "an observer only reads")
+}
+
+/// Begins a conversation with somebody outside, by the server itself.
+pub(in crate::domains::chat) async fn begin_with(
+    tx: &Tx,
+    contact: WhatsappContactId,
+    patient: Option<PatientId>,
+    seats: Vec<NewParticipant>,
+) -> Result<ConversationId> {
+    let (ctx, id): (_, ConversationId) = (tx.ctx(), new_id());
+    let row = NewConversationRow {
+        facility_id: ctx.facility(),
+        id,
+        kind: ConversationKind::Whatsapp,
+        patient_id: patient,
+        title_ciphertext: None,
+        tags_ciphertext: None,
+        priority: ConversationPriority::Normal,
+        status: ConversationStatus::Active,
+        last_activity_at: ctx.now(),
+        created_by: None,
+        created_at: ctx.now(),
+        whatsapp_contact_id: Some(contact),
+    };
+    repository::insert(tx.db()?, row).await?;
+    let audience: Vec<UserId> = seats.iter().map(|seat| seat.user).collect();
+    if !seats.is_empty() {
+        participants::insert(tx, id, seats).await?;
+    }
+    told(tx, EventKind::ConversationChanged, id, &audience);
+    Ok(id)
+}
+
+/// Says that a conversation that is locked presses, by the server itself. Those who take part are told by the caller.
+pub(in crate::domains::chat) async fn press(tx: &Tx, id: ConversationId) -> Result<()> {
+    let changes = Changes { priority: Some(ConversationPriority::Urgent), ..Changes::default() };
+    repository::change(tx.db()?, tx.ctx().facility(), id, changes).await
 }

@@ -6,8 +6,8 @@ mod node;
 mod query;
 mod types;
 
-pub(super) use mutation::conversation;
-pub use mutation::{ChatMutation, ConversationPayload};
+pub use mutation::{ChatMutation, ConversationPayload, MessagePayload};
+pub(super) use mutation::{conversation, message};
 pub use node::node;
 pub use query::ChatQuery;
 pub(super) use types::user;

@@ -75,7 +75,10 @@ pub(in crate::domains::chat) async fn conversation(
     }
 }
 
-async fn message(ctx: &Context<'_>, outcome: Result<MessageId, Stop<Refusal>>) -> Result<MessagePayload> {
+pub(in crate::domains::chat) async fn message(
+    ctx: &Context<'_>,
+    outcome: Result<MessageId, Stop<Refusal>>,
+) -> Result<MessagePayload> {
     match outcome {
         Ok(id) => Ok(MessagePayload::done(messages::message(request(ctx)?, id).await?.into())),
         Err(stop) => MessagePayload::refused(stop),
@@ -310,7 +313,8 @@ impl ChatMutation {
         message(ctx, messages::send_message(request(ctx)?, new, once).await).await
     }
 
-    /// Gives a message of one's own another text; what it said before is kept. Needs `chat.send`.
+    /// Gives a message of one's own another text; what it said before is kept. What goes out over WhatsApp is not edited.
+    /// Needs `chat.send`.
     async fn message_edit(
         &self,
         ctx: &Context<'_>,
@@ -324,7 +328,8 @@ impl ChatMutation {
     }
 
     /// Deletes a message of one's own, or of a conversation one owns: that there was one stays, what it said goes, and
-    /// what it said before, reactions, mentions and attachments with it. Needs `chat.send`.
+    /// what it said before, reactions, mentions and attachments with it. What went out over WhatsApp stays with whoever got
+    /// it. Needs `chat.send`.
     async fn message_delete(
         &self,
         ctx: &Context<'_>,

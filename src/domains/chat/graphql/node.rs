@@ -7,9 +7,12 @@ use crate::domains::chat::agents::service as agents;
 use crate::domains::chat::conversations::service as conversations;
 use crate::domains::chat::memories::service as memories;
 use crate::domains::chat::messages::service as messages;
+use crate::domains::chat::whatsapp;
 use crate::error::Result;
 use crate::graphql::node::Node;
-use crate::ids::{AgentId, ConversationId, MemoryId, MessageId, TypedId as _};
+use crate::ids::{
+    AgentId, ConversationId, MemoryId, MessageId, TypedId as _, WhatsappContactId, WhatsappIntegrationId,
+};
 
 /// The object with an id of this kind; `None` when the kind is of another domain.
 pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result<Node>> {
@@ -24,6 +27,12 @@ pub async fn node(ctx: &RequestContext, prefix: &str, id: Uuid) -> Option<Result
         MemoryId::PREFIX => {
             memories::memory(ctx, MemoryId::from_uuid(id)).await.map(|found| Node::AgentMemory(found.into()))
         }
+        WhatsappIntegrationId::PREFIX => whatsapp::service::integration(ctx, WhatsappIntegrationId::from_uuid(id))
+            .await
+            .map(|found| Node::WhatsappIntegration(found.into())),
+        WhatsappContactId::PREFIX => whatsapp::contacts::contact(ctx, WhatsappContactId::from_uuid(id))
+            .await
+            .map(|found| Node::WhatsappContact(found.into())),
         _ => return None,
     })
 }

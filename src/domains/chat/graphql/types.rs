@@ -6,15 +6,16 @@ use chrono::{DateTime, Utc};
 use crate::domains::chat::agents::graphql::{Agent, MessageAnswer};
 use crate::domains::chat::keeping::OnRecord;
 use crate::domains::chat::loaders::{
-    AgentsLoader, AnswerLoader, AttachmentsLoader, ConversationLoader, DraftsLoader, HistoryLoader, LastMessageLoader,
-    MentionsLoader, MessageLoader, MessagesLoader, ParticipantsLoader, ReactionsLoader, RepliesLoader,
-    ReplyCountLoader, UnreadLoader,
+    AgentsLoader, AnswerLoader, AttachmentsLoader, ContactLoader, ConversationLoader, DeliveryLoader, DraftsLoader,
+    HistoryLoader, LastMessageLoader, MentionsLoader, MessageLoader, MessagesLoader, ParticipantsLoader,
+    ReactionsLoader, RepliesLoader, ReplyCountLoader, UnreadLoader,
 };
 use crate::domains::chat::messages::parts::EarlierText;
 use crate::domains::chat::model::{
     self, ConversationKind, ConversationPriority, ConversationStatus, MessageKind, MessageSensitivity,
     MessageSystemEvent, ParticipantParty, ParticipantRole, Refusal, decode_sequence, encode_sequence,
 };
+use crate::domains::chat::whatsapp::graphql::{MessageDelivery, WhatsappContact};
 use crate::domains::chat::{drafts, export};
 use crate::domains::documents::graphql::Document;
 use crate::domains::documents::loaders::DocumentLoader;
@@ -27,7 +28,7 @@ use crate::graphql::connection::connection;
 use crate::graphql::loaders::{LoadError, load_many, load_one, or_null};
 use crate::graphql::payload::user_error;
 use crate::graphql::request::request;
-use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, UserId};
+use crate::ids::{ConversationId, DocumentId, MessageId, PatientId, UserId, WhatsappContactId};
 use crate::pagination::{End, WindowRequest};
 use crate::phi::Phi;
 
@@ -77,9 +78,11 @@ pub struct Conversation {
     #[graphql(skip)]
     status_changed_by_id: Option<UserId>,
     #[graphql(skip)]
-    created_by_id: UserId,
+    created_by_id: Option<UserId>,
     #[graphql(skip)]
     assigned_id: Option<UserId>,
+    #[graphql(skip)]
+    contact_id: Option<WhatsappContactId>,
 }
 
 #[ComplexObject]
@@ -87,6 +90,11 @@ impl Conversation {
     /// Who is to see to it; null while nobody is named.
     async fn assigned_to(&self, ctx: &Context<'_>) -> Option<User> {
         user(ctx, self.assigned_id?).await
+    }
+
+    /// With whom outside it is, over WhatsApp; null when it is among users. Needs `chat.read`.
+    async fn whatsapp(&self, ctx: &Context<'_>) -> Result<Option<WhatsappContact>, LoadError> {
+        contact(ctx, self.contact_id).await
     }
 
     /// Assistants that may be asked in it, in the order they were invited. Needs `agents.read`.
@@ -101,12 +109,12 @@ impl Conversation {
         or_null(ctx, load_one::<PatientLoader>(ctx, self.patient_id?).await)?.map(Into::into)
     }
 
-    /// Who began it; null only when the account cannot be shown.
+    /// Who began it; null when somebody outside did by writing, or the account cannot be shown.
     async fn created_by(&self, ctx: &Context<'_>) -> Option<User> {
-        user(ctx, self.created_by_id).await
+        user(ctx, self.created_by_id?).await
     }
 
-    /// Who changed the status last; null while nobody did.
+    /// Who changed the status last; null while nobody did, and when the server did of itself.
     async fn status_changed_by(&self, ctx: &Context<'_>) -> Option<User> {
         user(ctx, self.status_changed_by_id?).await
     }
@@ -198,7 +206,7 @@ impl ConversationParticipant {
         user(ctx, self.user_id).await
     }
 
-    /// Who invited them; null for who began the conversation.
+    /// Who invited them; null for who began the conversation, and where the server did.
     async fn invited_by(&self, ctx: &Context<'_>) -> Option<User> {
         user(ctx, self.invited_by_id?).await
     }
@@ -247,6 +255,8 @@ pub struct Message {
     #[graphql(skip)]
     author_id: Option<UserId>,
     #[graphql(skip)]
+    contact_id: Option<WhatsappContactId>,
+    #[graphql(skip)]
     system_subject_id: Option<UserId>,
     #[graphql(skip)]
     thread_root_id: Option<MessageId>,
@@ -269,12 +279,25 @@ impl Message {
         Ok(load_one::<AnswerLoader>(ctx, self.id).await?.map(Into::into))
     }
 
-    /// Who wrote it; null for messages of the system and of an assistant.
+    /// Who outside wrote it, over WhatsApp; null for everybody else. Needs `chat.read`.
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<WhatsappContact>, LoadError> {
+        contact(ctx, self.contact_id).await
+    }
+
+    /// What became of it on its way to somebody outside; null when it goes to nobody there. Needs `chat.read`.
+    async fn delivery(&self, ctx: &Context<'_>) -> Result<Option<MessageDelivery>, LoadError> {
+        if self.contact_id.is_some() || self.kind != MessageKind::Text {
+            return Ok(None);
+        }
+        Ok(load_one::<DeliveryLoader>(ctx, self.id).await?.map(Into::into))
+    }
+
+    /// Who wrote it; null for messages of the system, of an assistant and of somebody outside.
     async fn author(&self, ctx: &Context<'_>) -> Option<User> {
         user(ctx, self.author_id?).await
     }
 
-    /// To whom it happened, or who did it; null for what somebody wrote.
+    /// To whom it happened, or who did it; null for what somebody wrote, and where nobody here did it.
     async fn system_subject(&self, ctx: &Context<'_>) -> Option<User> {
         user(ctx, self.system_subject_id?).await
     }
@@ -379,6 +402,11 @@ impl Message {
         let reached = found.into_iter().filter(|one| one.user != own && up_to(one) >= self.sequence);
         Ok(Some(reached.map(Into::into).collect()))
     }
+}
+
+async fn contact(ctx: &Context<'_>, id: Option<WhatsappContactId>) -> Result<Option<WhatsappContact>, LoadError> {
+    let Some(id) = id else { return Ok(None) };
+    Ok(load_one::<ContactLoader>(ctx, id).await?.map(Into::into))
 }
 
 async fn load(ctx: &Context<'_>, id: Option<MessageId>) -> Result<Option<Message>, LoadError> {
@@ -526,6 +554,7 @@ impl From<model::Conversation> for Conversation {
             status_changed_by_id: conversation.status_changed_by,
             created_by_id: conversation.created_by,
             assigned_id: conversation.assigned,
+            contact_id: conversation.contact,
         }
     }
 }
@@ -561,6 +590,7 @@ impl From<model::Message> for Message {
             version: message.version,
             conversation_id: message.conversation,
             author_id: message.author,
+            contact_id: message.contact,
             system_subject_id: message.system_subject,
             thread_root_id: message.thread_root,
             parent_id: message.parent,

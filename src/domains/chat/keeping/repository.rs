@@ -109,6 +109,8 @@ const REMOVE: &[&str] = &[
      AND m.id = a.message_id AND m.conversation_id = ANY ($2)",
     "DELETE FROM assistant_answers a USING messages m WHERE a.facility_id = $1 AND m.facility_id = $1 \
      AND m.id = a.message_id AND m.conversation_id = ANY ($2)",
+    "DELETE FROM whatsapp_deliveries d USING messages m WHERE d.facility_id = $1 AND m.facility_id = $1 \
+     AND m.id = d.message_id AND m.conversation_id = ANY ($2)",
     "DELETE FROM messages WHERE facility_id = $1 AND conversation_id = ANY ($2)",
     "DELETE FROM conversation_agents WHERE facility_id = $1 AND conversation_id = ANY ($2)",
     "DELETE FROM conversation_participants WHERE facility_id = $1 AND conversation_id = ANY ($2)",

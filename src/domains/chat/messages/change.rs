@@ -10,12 +10,12 @@ use crate::access::{Once, RequestContext, Tx};
 use crate::domains::chat::changes::spoken;
 use crate::domains::chat::conversations::Locked;
 use crate::domains::chat::conversations::service::{locked, observer};
-use crate::domains::chat::model::{MessageKind, ParticipantRole, Refusal};
+use crate::domains::chat::model::{ConversationKind, MessageKind, ParticipantRole, Refusal};
 use crate::domains::chat::search::index_later;
 use crate::domains::chat::{participants, policy, validation};
 use crate::error::{Error, Result, Stop};
 use crate::events::EventKind;
-use crate::ids::{MessageId, UserId};
+use crate::ids::{ConversationId, MessageId, UserId};
 use crate::phi::Phi;
 
 /// Earlier texts of one message.
@@ -36,6 +36,12 @@ async fn target(tx: &Tx, id: MessageId) -> Result<(Locked, Target), Stop<Refusal
         return Err(Stop::refuse(Refusal::NotAuthor, &["input", "id"], "what happened is not changed"));
     }
     Ok((conversation, found))
+}
+
+/// The conversation a message stands in; [`Error::NotFound`] when there is none the caller takes part in.
+pub(in crate::domains::chat) async fn conversation_of(tx: &Tx, id: MessageId) -> Result<ConversationId> {
+    let found = repository::target(tx.db()?, tx.ctx().facility(), id).await?;
+    found.map(|found| found.conversation_id).ok_or(Error::NotFound)
 }
 
 /// The same for who does more than observe, in a conversation that goes on.
@@ -60,7 +66,7 @@ async fn tell(tx: &Tx, kind: EventKind, id: MessageId, found: &Target) -> Result
 /// Gives a message another text; what it said before is kept.
 ///
 /// # Errors
-/// Refused when the caller did not write it, it is deleted, the conversation is closed, the text is empty or too long,
+/// Refused when the caller did not write it, it went out over WhatsApp, it is deleted, the conversation is closed, the text is empty or too long,
 /// somebody named takes no part, or the version is stale.
 pub async fn edit_message(
     ctx: &RequestContext,
@@ -73,10 +79,14 @@ pub async fn edit_message(
     ctx.write(&policy::SEND)
         .once(once)
         .run(|tx| async move {
-            let (_, found) = open_target(&tx, id).await?;
+            let (conversation, found) = open_target(&tx, id).await?;
             let (ctx, db) = (tx.ctx(), tx.db()?);
             if found.author_user_id != Some(ctx.user()?) {
                 return Err(not_author());
+            }
+            if conversation.kind == ConversationKind::Whatsapp {
+                let sentence = "what goes out over WhatsApp is not edited: send another message";
+                return Err(Stop::refuse(Refusal::SentOutside, &["input", "id"], sentence));
             }
             validation::body(&body)?;
             if found.version != expected_version {
@@ -106,7 +116,8 @@ pub async fn edit_message(
         .await
 }
 
-/// Deletes a message: that there was one stays, what it said and all that belongs to it goes.
+/// Deletes a message: that there was one stays, what it said and all that belongs to it goes. Where it went out over
+/// WhatsApp, it stays with whoever got it.
 ///
 /// # Errors
 /// Refused when the caller neither wrote it nor owns the conversation, it is deleted already, or a legal hold lasts.

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod change;
 mod emoji;
 pub mod parts;
+pub(in crate::domains::chat) mod received;
 mod repository;
 mod sealing;
 pub mod service;

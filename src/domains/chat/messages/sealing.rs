@@ -38,6 +38,7 @@ pub(super) fn open(keys: &FacilityKeys, row: MessageRow) -> Result<Message> {
         conversation: row.conversation_id,
         sequence: row.sequence,
         author: row.author_user_id,
+        contact: row.contact_id,
         kind: row.kind,
         body: keys.fields.decrypt_text_opt(BODY, row.id.uuid(), row.body_ciphertext.as_deref())?,
         system_event: row.system_event,

@@ -14,7 +14,7 @@ use crate::domains::chat::model::{
     Message, MessageKind, MessageSensitivity, MessageSystemEvent, ParticipantRole, Refusal,
 };
 use crate::domains::chat::search::index_later;
-use crate::domains::chat::{policy, validation};
+use crate::domains::chat::{policy, validation, whatsapp};
 use crate::domains::notifications::model::NotificationKind;
 use crate::domains::notifications::service as notifications;
 use crate::error::{Error, Result, Stop};
@@ -167,7 +167,8 @@ pub async fn reply_counts(ctx: &RequestContext, roots: &[MessageId]) -> Result<H
 ///
 /// # Errors
 /// Refused when the text is empty or too long, the conversation is closed, there is no such message to answer, no such
-/// document to share or nobody of that name taking part, or the caller only observes.
+/// document to share or nobody of that name taking part, or the caller only observes; and of what goes to somebody outside,
+/// when it cannot go there.
 pub async fn send_message(
     ctx: &RequestContext,
     new: SendMessage,
@@ -208,6 +209,9 @@ pub async fn send_message(
             };
             parts::mention(&tx, new.conversation, id, new.mentions.clone()).await?;
             parts::attach(&tx, id, &new.documents).await?;
+            if let Some(contact) = numbered.whatsapp_contact_id {
+                whatsapp::deliver::queue(&tx, contact, id, &new).await?;
+            }
             index_later(&tx, id).await?;
             spoken(&tx, EventKind::MessageSent, new.conversation, id, &sent.audience);
             notify(&tx, new.conversation, id, &new.mentions, sent.unmuted).await?;
@@ -241,13 +245,13 @@ pub(super) async fn unsent(tx: &Tx, conversation: ConversationId) -> Stop<Refusa
     }
 }
 
-/// Writes into a conversation what happened to it, to each of these users as a message. Those who are to hear of it are
+/// Writes into a conversation what happened to it, to each of these users as a message; `None` where nobody here did it. Those who are to hear of it are
 /// told by the caller, who knows who is left.
 pub(in crate::domains::chat) async fn say(
     tx: &Tx,
     conversation: ConversationId,
     event: MessageSystemEvent,
-    subjects: &[UserId],
+    subjects: &[Option<UserId>],
 ) -> Result<Vec<MessageId>> {
     let (ctx, db) = (tx.ctx(), tx.db()?);
     let count = i64::try_from(subjects.len()).map_err(Error::internal)?;

@@ -3,10 +3,13 @@
 mod repository;
 pub mod service;
 
-use super::model::{Participant, ParticipantParty, ParticipantRole, Refusal};
+use super::changes::{changed, spoken};
+use super::messages::service::say;
+use super::model::{MessageSystemEvent, Participant, ParticipantParty, ParticipantRole, Refusal};
 use super::validation::MAX_PARTICIPANTS;
 use crate::access::Tx;
 use crate::error::{Result, Stop};
+use crate::events::EventKind;
 use crate::ids::{ConversationId, UserId};
 
 /// Someone about to take part.
@@ -32,6 +35,23 @@ pub(super) async fn present_users(tx: &Tx, conversation: ConversationId) -> Resu
 /// Who takes part now, with their parts, in the order they joined.
 pub(super) async fn present(tx: &Tx, conversation: ConversationId) -> Result<Vec<Participant>> {
     repository::present(tx.db()?, tx.ctx().facility(), &[conversation]).await
+}
+
+/// Makes staff part of a conversation that is locked, by the server itself; says so in it, and tells those who take part.
+pub(super) async fn seat(tx: &Tx, conversation: ConversationId, role: ParticipantRole, users: &[UserId]) -> Result<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let ctx = tx.ctx();
+    let joining: Vec<Option<UserId>> = users.iter().copied().map(Some).collect();
+    let said = say(tx, conversation, MessageSystemEvent::ParticipantJoined, &joining).await?;
+    let seats: Vec<(UserId, ParticipantParty)> = users.iter().map(|user| (*user, ParticipantParty::Staff)).collect();
+    repository::join(tx.db()?, ctx.facility(), conversation, role, &seats, None, ctx.now()).await?;
+    let audience = changed(tx, EventKind::ParticipantsChanged, conversation).await?;
+    for message in said {
+        spoken(tx, EventKind::MessageSent, conversation, message, &audience);
+    }
+    Ok(())
 }
 
 /// Two people in care do not meet.

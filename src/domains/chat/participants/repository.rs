@@ -7,7 +7,7 @@ use diesel::prelude::{
     ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable, QueryableByName, Selectable,
     SelectableHelper as _,
 };
-use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 
 use super::NewParticipant;
@@ -92,7 +92,7 @@ pub(super) async fn join(
     conversation: ConversationId,
     role: ParticipantRole,
     seats: &[(UserId, ParticipantParty)],
-    by: UserId,
+    by: Option<UserId>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let (users, parties): (Vec<UserId>, Vec<&str>) = seats.iter().map(|(user, party)| (*user, party.as_str())).unzip();
@@ -111,7 +111,7 @@ pub(super) async fn join(
     .bind::<Array<SqlUuid>, _>(users)
     .bind::<Array<Text>, _>(parties)
     .bind::<Timestamptz, _>(now)
-    .bind::<SqlUuid, _>(by)
+    .bind::<Nullable<SqlUuid>, _>(by)
     .execute(&mut db)
     .await?;
     Ok(())

@@ -90,8 +90,9 @@ pub async fn invite(
             if parties.filter(|party| *party == ParticipantParty::Patient).count() > 1 {
                 return Err(one_patient());
             }
-            let said = say(&tx, conversation, MessageSystemEvent::ParticipantJoined, &users).await?;
-            repository::join(db, ctx.facility(), conversation, role, &seats, ctx.user()?, ctx.now()).await?;
+            let joining: Vec<Option<UserId>> = users.iter().copied().map(Some).collect();
+            let said = say(&tx, conversation, MessageSystemEvent::ParticipantJoined, &joining).await?;
+            repository::join(db, ctx.facility(), conversation, role, &seats, Some(ctx.user()?), ctx.now()).await?;
             let audience = changed(&tx, EventKind::ParticipantsChanged, conversation).await?;
             for message in said {
                 spoken(&tx, EventKind::MessageSent, conversation, message, &audience);
@@ -170,7 +171,7 @@ async fn go(
         return Err(Stop::refuse(Refusal::LastParticipant, &["input"], sentence));
     };
     // While whoever goes is still there: they may not speak, nor be told of, afterwards.
-    let said = say(tx, conversation, event, &[user]).await?;
+    let said = say(tx, conversation, event, &[Some(user)]).await?;
     if !left.iter().any(|there| there.role == ParticipantRole::Owner) {
         repository::set_role(db, ctx.facility(), conversation, longest.user, ParticipantRole::Owner).await?;
     }

@@ -1,5 +1,6 @@
 //! The facility itself: reading, creating, changing, suspending.
 
+use chrono_tz::Tz;
 use serde_json::json;
 
 use super::{invitations, stale};
@@ -70,6 +71,15 @@ pub async fn count_facilities(ctx: &RequestContext, status: Option<FacilityStatu
 pub async fn settings(tx: &Tx) -> Result<Settings> {
     let row = repository::facilities::find(tx.db()?, tx.ctx().facility()).await?.ok_or(Error::NotFound)?;
     sealing::open_settings(row.settings)
+}
+
+/// By which clock the bound facility lives, for the services of other domains.
+///
+/// # Errors
+/// [`Error::NotFound`] when no facility is bound.
+pub async fn time_zone(tx: &Tx) -> Result<Tz> {
+    let row = repository::facilities::find(tx.db()?, tx.ctx().facility()).await?.ok_or(Error::NotFound)?;
+    Ok(row.time_zone.parse().unwrap_or(Tz::UTC))
 }
 
 /// The same for what only reads.

@@ -11,7 +11,7 @@ pub use acceptance::{accept_invitation, add_member, preview_invitation};
 pub use choice::{memberships, select_facility};
 pub use facilities::{
     count_facilities, create_facility, current_facility, facility, list_facilities, reinstate_facility, settings,
-    settings_of, suspend_facility, update_facility, update_settings,
+    settings_of, suspend_facility, time_zone, update_facility, update_settings,
 };
 pub use invitations::{
     count_invitations, invitation, invite_member, list_invitations, resend_invitation, revoke_invitation,

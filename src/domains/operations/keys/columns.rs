@@ -146,6 +146,10 @@ pub(super) const ALL: &[SealedColumn] = &[
     tenant!("message_versions", "body"),
     tenant!("message_drafts", "body"),
     tenant!("conversation_memories", "fact"),
+    tenant!("whatsapp_integrations", "access_token"),
+    tenant!("whatsapp_integrations", "app_secret"),
+    tenant!("whatsapp_contacts", "phone"),
+    tenant!("whatsapp_contacts", "name"),
 ];
 
 /// Table and column, as in the database, of every column that a rotation re-encrypts.

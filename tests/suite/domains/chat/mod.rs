@@ -16,6 +16,7 @@ mod receipts;
 mod scopes;
 mod search;
 mod unread;
+mod whatsapp;
 
 use anamnesis::ids::TypedId as _;
 use serde_json::{Value, json};
@@ -38,6 +39,11 @@ const TABLES: &[&str] = &[
     "conversation_agents",
     "assistant_answers",
     "conversation_memories",
+    "whatsapp_integrations",
+    "whatsapp_integration_members",
+    "whatsapp_contacts",
+    "whatsapp_deliveries",
+    "whatsapp_receipts",
 ];
 
 const CONVERSATION: &str = "conversation { id kind title tags priority status messageCount version patient { id }

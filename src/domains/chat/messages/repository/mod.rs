@@ -2,12 +2,14 @@
 
 mod answers;
 mod parts;
+mod received;
 
 pub(super) use answers::{Asker, answers_of, expect, expected, grow, insert_answer, settle, write};
 pub(super) use parts::{
     Target, VersionRow, attach, attachments_of, clear_mentions, erase, forget, keep_version, mention, mentions_of,
     react, reactions_of, set_body, target, versions_of,
 };
+pub(super) use received::{audience, insert_of_nobody};
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bytea, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -18,7 +20,7 @@ use uuid::Uuid;
 use crate::db::sql;
 use crate::domains::chat::model::{ConversationStatus, MessageKind, MessageSensitivity, MessageSystemEvent};
 use crate::error::Result;
-use crate::ids::{ConversationId, FacilityId, MessageId, PatientId, TypedId as _, UserId, new_id};
+use crate::ids::{ConversationId, FacilityId, MessageId, PatientId, TypedId as _, UserId, WhatsappContactId, new_id};
 use crate::pagination::{End, WindowRequest};
 
 #[derive(Debug, QueryableByName)]
@@ -34,6 +36,8 @@ pub(super) struct MessageRow {
     pub sequence: i64,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub author_user_id: Option<UserId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub contact_id: Option<WhatsappContactId>,
     #[diesel(sql_type = Text)]
     pub kind: MessageKind,
     #[diesel(sql_type = Nullable<Bytea>)]
@@ -66,7 +70,7 @@ pub(super) struct MessageRow {
 
 macro_rules! columns {
     () => {
-        "m.id, m.conversation_id, m.sequence, m.author_user_id, m.kind, m.body_ciphertext, m.system_event, \
+        "m.id, m.conversation_id, m.sequence, m.author_user_id, m.contact_id, m.kind, m.body_ciphertext, m.system_event, \
          m.system_subject_id, m.thread_root_id, m.parent_id, m.sensitivity, m.model_name, m.model_version, m.confidence, \
          m.created_at, m.edited_at, m.deleted_at, m.version"
     };
@@ -81,6 +85,9 @@ pub(super) struct Numbered {
     pub status: ConversationStatus,
     #[diesel(sql_type = BigInt)]
     pub last_sequence: i64,
+    /// With whom outside it is.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub whatsapp_contact_id: Option<WhatsappContactId>,
 }
 
 /// Takes the next `count` numbers of a conversation, and its row until the transaction ends.
@@ -92,7 +99,7 @@ pub(super) async fn number(
     now: DateTime<Utc>,
 ) -> Result<Option<Numbered>> {
     Ok(sql("UPDATE conversations SET last_sequence = last_sequence + $3, last_activity_at = greatest(last_activity_at, $4) \
-         WHERE facility_id = $1 AND id = $2 RETURNING patient_id, status, last_sequence")
+         WHERE facility_id = $1 AND id = $2 RETURNING patient_id, status, last_sequence, whatsapp_contact_id")
     .bind::<SqlUuid, _>(facility)
     .bind::<SqlUuid, _>(conversation)
     .bind::<BigInt, _>(count)
@@ -166,7 +173,7 @@ pub(super) async fn insert_events(
     conversation: ConversationId,
     last_sequence: i64,
     event: MessageSystemEvent,
-    subjects: &[UserId],
+    subjects: &[Option<UserId>],
     now: DateTime<Utc>,
 ) -> Result<Vec<MessageId>> {
     let ids: Vec<MessageId> = subjects.iter().map(|_| new_id()).collect();
@@ -180,7 +187,7 @@ pub(super) async fn insert_events(
     .bind::<BigInt, _>(before)
     .bind::<Text, _>(event)
     .bind::<Array<SqlUuid>, _>(ids.clone())
-    .bind::<Array<SqlUuid>, _>(subjects.to_vec())
+    .bind::<Array<Nullable<SqlUuid>>, _>(subjects.to_vec())
     .bind::<Timestamptz, _>(now)
     .execute(&mut db)
     .await?;
