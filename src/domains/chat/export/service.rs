@@ -12,6 +12,7 @@ use crate::domains::chat::conversations::service::{conversation, subject};
 use crate::domains::chat::messages::{parts, service as messages};
 use crate::domains::chat::participants::service::participants_of;
 use crate::domains::chat::policy;
+use crate::domains::chat::whatsapp::contacts::contacts_by_ids;
 use crate::domains::documents::service::Download;
 use crate::domains::identity::service::names_of;
 use crate::domains::patients;
@@ -66,7 +67,12 @@ async fn title(ctx: &RequestContext, id: ConversationId) -> Result<Title> {
         }
         _ => None,
     };
-    Ok(Title { conversation, participants, names, patient, made_at: ctx.now() })
+    let outside = match conversation.contact {
+        Some(contact) => contacts_by_ids(ctx, &[contact]).await?.pop(),
+        None => None,
+    };
+    let outside = outside.map(|contact| contact.name.unwrap_or(contact.phone));
+    Ok(Title { conversation, participants, names, patient, outside, made_at: ctx.now() })
 }
 
 async fn fill(ctx: &RequestContext, archive: Archive, title: &Title) -> Result<()> {
@@ -84,7 +90,7 @@ async fn fill(ctx: &RequestContext, archive: Archive, title: &Title) -> Result<(
             let page = page(ctx, title.conversation.id, sequence, AT_A_TIME.min(last - sequence)).await?;
             // Messages have numbers without gaps: none means that the caller takes part no longer.
             sequence = page.messages.last().ok_or(Error::NotFound)?.sequence;
-            put(form.written(&page)?).await?;
+            put(form.written(title, &page)?).await?;
         }
         note_checksum(&mut checksums, form.name(), hash);
     }

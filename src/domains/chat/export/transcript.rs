@@ -25,6 +25,8 @@ pub(super) struct Title {
     pub names: Names,
     /// Whom it is about, where the reader may know.
     pub patient: Option<Patient>,
+    /// With whom outside it is, by their name, or their number where they gave none.
+    pub outside: Option<Phi<String>>,
     pub made_at: DateTime<Utc>,
 }
 
@@ -80,7 +82,7 @@ impl Title {
         });
         Ok(serde_json::to_vec_pretty(&json!({
             "format": 1, "madeAt": self.made_at, "id": conversation.id.encode(), "kind": conversation.kind.as_str(),
-            "title": conversation.title.as_ref().map(Phi::reveal), "tags": conversation.tags,
+            "title": conversation.title.as_ref().map(Phi::reveal), "outside": self.outside.as_ref().map(Phi::reveal), "tags": conversation.tags,
             "status": conversation.status.as_str(), "priority": conversation.priority.as_str(), "patient": patient,
             "createdAt": conversation.created_at, "messages": conversation.last_sequence, "participants": self.people(),
         }))?)
@@ -114,13 +116,13 @@ impl Form {
         out
     }
 
-    pub(super) fn written(self, page: &Page) -> Result<String> {
+    pub(super) fn written(self, title: &Title, page: &Page) -> Result<String> {
         let mut out = String::new();
         for message in &page.messages {
             match self {
-                Self::Text => text(&mut out, page, message),
+                Self::Text => text(&mut out, title, page, message),
                 Self::Lines => {
-                    out.push_str(&serde_json::to_string(&line(page, message))?);
+                    out.push_str(&serde_json::to_string(&line(title, page, message))?);
                     out.push('\n');
                 }
             }
@@ -129,11 +131,16 @@ impl Form {
     }
 }
 
-fn text(out: &mut String, page: &Page, message: &Message) {
+/// Who outside said it.
+fn outside<'a>(title: &'a Title, message: &Message) -> Option<&'a str> {
+    message.contact.and(title.outside.as_ref()).map(|name| name.reveal().as_str())
+}
+
+fn text(out: &mut String, title: &Title, page: &Page, message: &Message) {
     let author = match (message.author, &message.model_name) {
         (Some(author), _) => name_in(&page.names, author),
         (None, Some(model)) => model,
-        (None, None) => "",
+        (None, None) => outside(title, message).unwrap_or_default(),
     };
     let _ = write!(out, "#{} {} {author}", message.sequence, at(message.created_at));
     if let Some(edited) = message.edited_at {
@@ -159,7 +166,7 @@ fn text(out: &mut String, page: &Page, message: &Message) {
     out.push('\n');
 }
 
-fn line(page: &Page, message: &Message) -> Value {
+fn line(title: &Title, page: &Page, message: &Message) -> Value {
     let person =
         |user: Option<UserId>| user.map(|user| json!({ "id": user.encode(), "name": name_in(&page.names, user) }));
     let earlier: Vec<_> = page.earlier.iter().filter(|text| text.message == message.id).collect();
@@ -170,6 +177,7 @@ fn line(page: &Page, message: &Message) -> Value {
         "sequence": message.sequence,
         "kind": message.kind.as_str(),
         "author": person(message.author),
+        "outside": outside(title, message),
         "body": message.body.as_ref().map(Phi::reveal),
         "sensitivity": message.sensitivity.as_str(),
         "event": message.system_event.map(|event| json!({ "what": event.as_str(), "who": person(message.system_subject) })),
