@@ -22,6 +22,7 @@ pub mod memories;
 pub mod messages;
 pub mod model;
 pub mod participants;
+mod phrases;
 pub mod policy;
 pub mod search;
 #[cfg(test)]

@@ -1,10 +1,6 @@
 //! Words that raise an alarm, and words that end or begin a conversation. Pure.
 
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::is_combining_mark;
-
-/// Phrases of acute danger: data, so that they can be looked at without reading code.
-const PHRASES: &str = include_str!("../../../../data/clinical-language/crisis.txt");
+use crate::domains::chat::phrases::{self, words};
 
 /// What is answered to them unless the facility has words of its own.
 pub(super) const REPLY: &str = "This is an automatic reply. Nobody watches these messages around the clock. If you or \
@@ -15,32 +11,9 @@ const STOP: &[&str] =
     &["stop", "stopall", "stop all", "unsubscribe", "opt out", "optout", "baja", "parar", "arret", "stopp"];
 const START: &[&str] = &["start", "unstop", "subscribe", "opt in", "optin", "alta", "comenzar"];
 
-/// Words in lower case, without marks and apostrophes, with one space around each, so that a phrase is found as whole
-/// words.
-fn words(text: &str) -> String {
-    let mut words = String::from(" ");
-    let mut open = false;
-    let letters = text.nfkd().filter(|letter| !is_combining_mark(*letter) && !matches!(letter, '\'' | '’' | '`' | 'ʼ'));
-    for letter in letters.flat_map(char::to_lowercase) {
-        if letter.is_alphanumeric() {
-            words.push(letter);
-            open = true;
-        } else if open {
-            words.push(' ');
-            open = false;
-        }
-    }
-    if open {
-        words.push(' ');
-    }
-    words
-}
-
-/// Whether a text speaks of acute danger. Negation is not looked for: an alarm too many does less harm than one too few.
+/// Whether a text speaks of acute danger.
 pub(super) fn is_crisis(text: &str) -> bool {
-    let text = words(text);
-    let phrases = PHRASES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    phrases.map(words).any(|phrase| text.contains(&phrase))
+    phrases::any_in(phrases::CRISIS_OUTSIDE, text)
 }
 
 /// What a text of one word asks for.
@@ -58,9 +31,4 @@ pub(super) fn wish(text: &str) -> Option<Wish> {
         word if START.contains(&word) => Some(Wish::Start),
         _ => None,
     }
-}
-
-#[cfg(test)]
-pub(super) fn phrases() -> impl Iterator<Item = &'static str> {
-    PHRASES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

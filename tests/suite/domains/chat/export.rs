@@ -6,6 +6,7 @@ use anamnesis::access::Role;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
+use super::whatsapp::Line;
 use super::{begin, done, id_of, look, send};
 use crate::domains::documents::export::{fetch, unzip};
 use crate::domains::documents::{register, sha256, upload_text};
@@ -113,4 +114,17 @@ async fn none_but_who_takes_part_fetches_it_and_only_as_long() {
         app.db_value("SELECT count(*) FROM audit_log WHERE action = 'chat.export' AND outcome = 'success'").await,
         "0"
     );
+}
+
+#[tokio::test]
+async fn whoever_is_outside_is_named() {
+    let line = Line::open().await;
+    let id = line.odile_writes("wamid.HBgLMTYxNzU1NTAxOTk", "Could I come on Tuesday instead?").await;
+    line.answer(&id, "Yes, at nine.").await;
+    let archive = archive(&line.nurse, &id).await;
+    let index: Value = serde_json::from_slice(&archive["index.json"]).unwrap();
+    assert_eq!(index["outside"], "Odile");
+    let said = lines(&archive);
+    assert_eq!((&said[0]["outside"], &said[0]["author"]), (&json!("Odile"), &Value::Null));
+    assert_eq!((&said[1]["outside"], &said[1]["author"]["id"]), (&Value::Null, &json!(id_of(&line.physician))));
 }

@@ -1,24 +1,10 @@
 //! What an assistant does not speak of: told from the words of a question, before anything is looked up. Pure.
 
-/// Phrases of acute danger: data, so that they can be looked at without reading code.
-const CRISIS: &str = include_str!("crisis.txt");
+use crate::domains::chat::phrases::{self, words};
 
-/// Words in lower case with one space around each, so that a phrase is found as whole words.
-fn words(text: &str) -> String {
-    let lower = text.to_lowercase().replace(['\'', '’'], "");
-    let mut words = String::from(" ");
-    for word in lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        words.push_str(word);
-        words.push(' ');
-    }
-    words
-}
-
-/// Whether a text speaks of acute danger. Negation is not looked for: one hand-over too many does no harm.
+/// Whether a text speaks of acute danger.
 pub(super) fn is_crisis(text: &str) -> bool {
-    let text = words(text);
-    let phrases = CRISIS.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    phrases.map(words).any(|phrase| text.contains(&phrase))
+    phrases::any_in(phrases::CRISIS_OF_STAFF, text)
 }
 
 /// The boundary a text crosses.
