@@ -199,7 +199,7 @@ typed_ids! {
     AgentId("agt") for "Agent";
     /// What an assistant is to keep in mind.
     MemoryId("mmy") for "AgentMemory";
-    /// A `WhatsApp` number of the facility.
+    /// A WhatsApp number of the facility.
     WhatsappIntegrationId("wai") for "WhatsappIntegration";
     /// Somebody outside who writes to one.
     WhatsappContactId("wac") for "WhatsappContact";

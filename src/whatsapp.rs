@@ -1,4 +1,4 @@
-//! Sending to people outside: Meta's `WhatsApp` Business Platform, Cloud API.
+//! Sending to people outside: Meta's WhatsApp Business Platform, Cloud API.
 //!
 //! Not covered by a business associate agreement: whether anything is sent is a facility's decision, and what is sent the
 //! caller's. Nothing here logs a text, a number or a token, and of what the provider answers only codes are kept: its

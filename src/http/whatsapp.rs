@@ -1,4 +1,4 @@
-//! `WhatsApp` calls here: `GET /webhooks/whatsapp/{facility}/{integration}` once, to see that the facility means it, and
+//! WhatsApp calls here: `GET /webhooks/whatsapp/{facility}/{integration}` once, to see that the facility means it, and
 //! `POST` there with what people write and what became of what was sent.
 //!
 //! Nobody is told why they are not believed. What is answered with 200 is on record; anything else is sent again.

@@ -1,4 +1,4 @@
-//! `WhatsApp` in the API: translation only.
+//! WhatsApp in the API: translation only.
 
 use async_graphql::{ComplexObject, Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};

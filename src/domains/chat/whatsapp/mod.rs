@@ -1,4 +1,4 @@
-//! People outside who write to a facility's `WhatsApp` number, and are answered by staff in an ordinary conversation.
+//! People outside who write to a facility's WhatsApp number, and are answered by staff in an ordinary conversation.
 //!
 //! Invariants: nothing is sent to anybody who has not written first, wrote longer ago than a day, or said stop; a message
 //! is sent once and never again unasked, also where nobody knows whether it was; what comes in is believed only with the

@@ -177,7 +177,7 @@ impl WhatsappDeliveryStatus {
     #[must_use]
     pub fn moves_to(self, news: Self, believed: bool) -> bool {
         match (self, news) {
-            (Self::Failed, Self::Failed) | (Self::Delivered | Self::Read, Self::Failed) => false,
+            (Self::Failed | Self::Delivered | Self::Read, Self::Failed) => false,
             (Self::Failed, _) => believed,
             (was, news) => news.rank() > was.rank(),
         }

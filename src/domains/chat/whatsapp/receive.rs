@@ -258,7 +258,8 @@ impl Receiving<'_> {
     ) -> Result<Option<DateTime<Utc>>> {
         let (opted_out_at, event) = match (wish, contact.opted_out_at) {
             (Some(Wish::Stop), None) => (Some(at), MessageSystemEvent::ContactOptedOut),
-            (Some(Wish::Start), Some(_)) => (None, MessageSystemEvent::ContactOptedIn),
+            // One that was written before they said stop, and came late, takes nothing back.
+            (Some(Wish::Start), Some(since)) if since <= at => (None, MessageSystemEvent::ContactOptedIn),
             (_, was) => return Ok(was),
         };
         received::note(self.tx, conversation.id, event).await?;

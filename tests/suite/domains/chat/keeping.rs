@@ -65,7 +65,7 @@ async fn a_completed_conversation_goes_when_its_time_is_over_and_no_hold_lasts()
     assert_eq!(release(&officer, &id).await["userErrors"], json!([]));
     assert_eq!(sweep().await, 1);
     // The assistant itself stays.
-    assert_eq!(db_state(&app).await.matches("empty").count(), 13);
+    assert_eq!(db_state(&app).await.matches("empty").count(), 18);
     let rows = "SELECT count(*) FROM audit_log WHERE action = 'chat.retain' AND patient_id IS NOT NULL";
     assert_eq!(app.db_value(rows).await, "1");
     assert_eq!(sweep().await, 0);

@@ -146,6 +146,11 @@ async fn who_says_stop_hears_nothing_until_they_say_start() {
     line.hear(&[line.text("wamid.3", ODILE, "One more thing"), line.text("wamid.4", ODILE, "stop")]).await;
     line.app.work().await;
     assert_eq!(line.api.texts(), ["Closed."]);
+    // Written before, come late: it takes nothing back.
+    let mut late = line.text("wamid.late", ODILE, "start");
+    late["timestamp"] = json!((line.app.now() - TimeDelta::hours(1)).timestamp().to_string());
+    line.hear(&[late]).await;
+    assert!(!line.contact(&conversation).await["optedOutAt"].is_null());
     line.hear(&[line.text("wamid.5", ODILE, "START")]).await;
     assert_eq!(line.contact(&conversation).await["optedOutAt"], Value::Null);
     assert_eq!(try_send(&line.nurse, &conversation, "Welcome back").await["userErrors"], json!([]));

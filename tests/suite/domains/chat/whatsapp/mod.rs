@@ -1,4 +1,4 @@
-//! People outside, over `WhatsApp`: through the API, the webhook and a provider that is a server of the test's.
+//! People outside, over WhatsApp: through the API, the webhook and a provider that is a server of the test's.
 
 mod answering;
 mod delivering;

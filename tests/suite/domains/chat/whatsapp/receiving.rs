@@ -223,3 +223,26 @@ async fn when_all_have_left_whoever_is_named_now_takes_their_place() {
     line.hear(&[line.text("wamid.2", ODILE, "Is anybody there?")]).await;
     assert_eq!(said(&line.administrator, &conversation).await.last().unwrap(), "Is anybody there?");
 }
+
+#[tokio::test]
+async fn a_page_costs_the_same_however_many_wrote_and_were_answered() {
+    let line = Line::open().await;
+    for number in 0..5 {
+        let from = format!("1617555020{number}");
+        line.hear(&[line.text(&format!("wamid.{number}"), &from, "Hello")]).await;
+        let conversation = line.conversation().await;
+        for text in ["One", "Two"] {
+            line.answer(&conversation, text).await;
+        }
+    }
+    let page = "query($first: Int!) { conversations(first: $first) { nodes { whatsapp { phone name patient { id } }
+        messages(last: 3) { nodes { body contact { phone } delivery { status } } } } } }";
+    let cost = async |first: usize| {
+        let before = line.app.app.database.statements();
+        let seen = line.nurse.run(page, json!({ "first": first })).await.ok();
+        assert_eq!(seen["conversations"]["nodes"].as_array().unwrap().len(), first);
+        line.app.app.database.statements() - before
+    };
+    cost(1).await;
+    assert_eq!(cost(1).await, cost(5).await);
+}

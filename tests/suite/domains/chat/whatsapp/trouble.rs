@@ -150,3 +150,27 @@ async fn a_provider_that_cannot_be_reached_has_sent_nothing() {
     assert_eq!(line.delivery(&message).await["status"], "SENT");
     apart.database.close();
 }
+
+#[tokio::test]
+async fn what_is_uncertain_a_second_time_is_waited_for_as_long_again() {
+    let mut line = Line::open().await;
+    let conversation = line.odile_writes("wamid.1", "Hello").await;
+    let message = line.answer(&conversation, "One").await;
+    line.api.next(&[Outcome::BreaksOff, Outcome::BreaksOff]);
+    line.app.work().await;
+    let mut news = line.news(1, "failed");
+    news["biz_opaque_callback_data"] = message.clone();
+    news["errors"] = json!([{ "code": 131_000 }]);
+    line.told(&[news]).await;
+    assert_eq!(line.delivery(&message).await["errorCode"], "131000");
+    line.advance(TimeDelta::minutes(5)).await;
+    assert_eq!(line.retry(&message).await["userErrors"], json!([]));
+    line.app.work().await;
+    for (minutes, status) in [(6, "SENDING"), (5, "SENDING"), (6, "FAILED")] {
+        line.advance(TimeDelta::minutes(minutes)).await;
+        line.app.work().await;
+        assert_eq!(line.delivery(&message).await["status"], status);
+    }
+    assert_eq!(line.delivery(&message).await["errorCode"], "uncertain");
+    assert_eq!(line.api.sent().len(), 2);
+}
