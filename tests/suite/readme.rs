@@ -60,3 +60,22 @@ async fn the_tour_finds_the_document_by_its_meaning() {
     assert_eq!(hit["document"]["patients"], json!([{ "familyName": "Fennimore" }]), "{found}");
     assert_eq!(hit["passage"]["page"], 2);
 }
+
+/// `cargo run` says which program it means as long as there is but one to be meant.
+#[tokio::test]
+async fn its_first_command_names_one_program() {
+    let described = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .await
+        .unwrap();
+    assert!(described.status.success(), "{}", String::from_utf8_lossy(&described.stderr));
+    let described: Value = serde_json::from_slice(&described.stdout).unwrap();
+    let meant = described["workspace_default_members"].as_array().unwrap();
+    let packages = described["packages"].as_array().unwrap().iter().filter(|package| meant.contains(&package["id"]));
+    let targets = packages.flat_map(|package| package["targets"].as_array().unwrap());
+    let programs: Vec<&Value> =
+        targets.filter(|target| target["kind"] == json!(["bin"])).map(|target| &target["name"]).collect();
+    assert_eq!(programs, [&json!("anamnesis")]);
+}
