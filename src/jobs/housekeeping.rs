@@ -118,6 +118,10 @@ impl Housekeeping {
             let ctx = RequestContext::system(Arc::clone(&self.app), facility, "housekeeping");
             swept += part("operations", operations::service::sweep(&ctx).await.map_err(fault));
             swept += part("events", events::sweep(&ctx).await.map_err(fault));
+            if facility == FacilityId::PLATFORM {
+                // Nobody is in care there, and nobody talks about anybody.
+                continue;
+            }
             swept += part("chat", chat::keeping::sweep(&ctx).await);
             swept += part("documents", documents::service::sweep_orphans(&ctx).await);
             // Nothing is swept by these.
