@@ -181,7 +181,7 @@ fn line(title: &Title, page: &Page, message: &Message) -> Value {
         "body": message.body.as_ref().map(Phi::reveal),
         "sensitivity": message.sensitivity.as_str(),
         "event": message.system_event.map(|event| json!({ "what": event.as_str(), "who": person(message.system_subject) })),
-        "parentId": message.parent.map(|parent| parent.encode()),
+        "parentId": message.parent.map(MessageId::encode),
         "createdAt": message.created_at,
         "editedAt": message.edited_at,
         "deletedAt": message.deleted_at,
