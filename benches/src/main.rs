@@ -14,6 +14,7 @@ mod search;
 mod server;
 mod statistics;
 mod wire;
+mod wrk;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

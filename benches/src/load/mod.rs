@@ -1,31 +1,33 @@
-//! What the API costs beside its limit: each operation over HTTP, and in the same run pgbench with the statements that
-//! the server was heard to say for it, at the same number of connections. Rounds of the two take turns, and of the rounds
-//! the median counts. Processor time is the system's own accounting: the figure to trust where machines are noisy.
+//! What the API costs beside its limit: each operation over HTTP, driven by wrk, and in the same run pgbench with the
+//! statements that the server was heard to say for it, at the same number of connections. Rounds of the two take turns, and
+//! of the rounds the median counts. Processor time is the system's own accounting: the figure to trust where machines are
+//! noisy.
 
 mod operations;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anamnesis::ids::FacilityId;
-use serde_json::Value;
 use tokio_postgres::Client as Postgres;
 
 use crate::Result;
 use crate::bed::Bed;
-use crate::client::{Answer, Client, Prepared};
+use crate::client::{Answer, Client};
 use crate::peer::fixed::Static;
 use crate::peer::postgraphile::Postgraphile;
 use crate::population::Sizes;
 use crate::server::Server;
-use crate::statistics::{median, milliseconds, percentile};
+use crate::statistics::{median, milliseconds};
 use crate::wire::{Tap, types};
-use crate::{accounting, pgbench};
-use operations::Operation;
+use crate::wrk::Request;
+use crate::{accounting, pgbench, wrk};
+use operations::{Asked, Operation};
 
 const ROUNDS: usize = 3;
+/// A round lasts until each connection was answered so often: what is under way in its end costs, and is not counted.
+const TURNS: usize = 5;
+/// Seconds after which it ends all the same.
+const LONGEST: u64 = 16;
 /// Until what a burst of work took may be given back.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -82,6 +84,7 @@ pub struct Plan {
 /// # Errors
 /// Whatever goes wrong.
 pub async fn run(plan: Plan) -> Result<()> {
+    wrk::present().await?;
     let bed = Bed::start(plan.keep.clone(), plan.sizes).await?;
     let measured = measure(&bed, &plan).await;
     bed.stop().await?;
@@ -127,7 +130,7 @@ async fn measure(bed: &Bed, plan: &Plan) -> Result<()> {
         }
     }
     for connections in &plan.connections {
-        let row = floor(*connections, plan.seconds).await?;
+        let row = floor(bed, *connections, plan.seconds).await?;
         println!("{}", row.measured());
         rows.push(row);
     }
@@ -159,20 +162,19 @@ async fn row(
     connections: usize,
 ) -> Result<Row> {
     let (mut own, mut limit, mut beside) = (Vec::new(), Vec::new(), Vec::new());
-    let asked = operation.of_peer.as_ref().zip(peer);
-    let of_server = |http: reqwest::Client, facility: FacilityId, variables: &Value| {
-        let client = Client::on(http, bed, &server.base, facility)?;
-        Ok(client.prepared(&operation.asked.document, variables))
+    let target = Target::server(bed, server, &operation.asked)?;
+    let seconds = target.warm(bed, connections).await?.max(plan.seconds);
+    let target_beside = match operation.of_peer.as_ref().zip(peer) {
+        Some((asked, peer)) => Some(Target::peer(peer, asked)?),
+        None => None,
     };
-    let variants = &operation.asked.variants;
-    drive(bed, server.pid()?, variants, &of_server, connections, 1).await?;
-    if let Some((asked, peer)) = &asked {
-        drive(bed, peer.pid()?, &asked.variants, &of_peer(&peer.url, &asked.document), connections, 1).await?;
+    if let Some(peer) = &target_beside {
+        peer.warm(bed, connections).await?;
     }
     for _ in 0..ROUNDS {
-        own.push(drive(bed, server.pid()?, variants, &of_server, connections, plan.seconds).await?);
+        own.push(target.drive(bed, connections, seconds).await?);
         if operation.repeatable && !scripts.is_empty() {
-            let run = pgbench::run(bed, scripts, connections, plan.seconds).await?;
+            let run = pgbench::run(bed, scripts, connections, seconds).await?;
             limit.push(Side {
                 per_second: run.per_second,
                 p50: milliseconds(run.p50),
@@ -181,9 +183,8 @@ async fn row(
                 database_cpu: milliseconds(run.database_cpu),
             });
         }
-        if let Some((asked, peer)) = &asked {
-            let requests = of_peer(&peer.url, &asked.document);
-            beside.push(drive(bed, peer.pid()?, &asked.variants, &requests, connections, plan.seconds).await?);
+        if let Some(peer) = &target_beside {
+            beside.push(peer.drive(bed, connections, seconds).await?);
         }
     }
     Ok(Row {
@@ -196,19 +197,73 @@ async fn row(
     })
 }
 
-fn of_peer(url: &str, document: &str) -> impl Fn(reqwest::Client, FacilityId, &Value) -> Result<Prepared> {
-    move |http, facility, variables| Ok(Prepared::of_peer(http, url, facility, document, variables))
+/// Who is asked, and what.
+struct Target<'a> {
+    pid: u32,
+    url: String,
+    /// Made anew for each round: tokens live some minutes.
+    requests: Box<dyn Fn() -> Result<Vec<Request>> + 'a>,
 }
 
-/// The least there is to HTTP: a handler with a fixed body.
-async fn floor(connections: usize, seconds: u64) -> Result<Row> {
+impl<'a> Target<'a> {
+    fn server(bed: &'a Bed, server: &'a Server, asked: &'a Asked) -> Result<Self> {
+        let requests = move || {
+            let request = |(facility, variables): &_| {
+                Ok(Client::of(bed, &server.base, *facility)?.request(&asked.document, variables))
+            };
+            asked.variants.iter().map(request).collect()
+        };
+        Ok(Self { pid: server.pid()?, url: format!("{}/graphql", server.base), requests: Box::new(requests) })
+    }
+
+    fn peer(peer: &'a Postgraphile, asked: &'a Asked) -> Result<Self> {
+        let requests = move || {
+            let request = |(facility, variables): &_| Postgraphile::request(*facility, &asked.document, variables);
+            Ok(asked.variants.iter().map(request).collect())
+        };
+        Ok(Self { pid: peer.pid()?, url: peer.url.clone(), requests: Box::new(requests) })
+    }
+
+    /// Asks until each connection was answered some times; gives the seconds that it takes.
+    async fn warm(&self, bed: &Bed, connections: usize) -> Result<u64> {
+        let mut seconds = 1;
+        loop {
+            let requests = (self.requests)()?;
+            let warm = wrk::run(&bed.folder.path, &self.url, &requests, connections, seconds).await?;
+            if usize::try_from(warm.answered)? >= TURNS * connections || seconds == LONGEST {
+                return Ok(seconds);
+            }
+            seconds *= 2;
+        }
+    }
+
+    /// Asks over some connections for some seconds.
+    async fn drive(&self, bed: &Bed, connections: usize, seconds: u64) -> Result<Side> {
+        let requests = (self.requests)()?;
+        let (own, database) = (accounting::of_process(self.pid)?, accounting::of_family(bed.postmaster()?)?);
+        let run = wrk::run(&bed.folder.path, &self.url, &requests, connections, seconds).await?;
+        let count = f64::from(run.answered.max(1));
+        let own_cpu = accounting::of_process(self.pid)?.saturating_sub(own);
+        let database_cpu = accounting::of_family(bed.postmaster()?)?.saturating_sub(database);
+        Ok(Side {
+            per_second: run.per_second,
+            p50: milliseconds(run.p50),
+            p99: milliseconds(run.p99),
+            own_cpu: milliseconds(own_cpu) / count,
+            database_cpu: milliseconds(database_cpu) / count,
+        })
+    }
+}
+
+/// The least there is to HTTP: a handler with a fixed body. It asks no database.
+async fn floor(bed: &Bed, connections: usize, seconds: u64) -> Result<Row> {
     let fixed = Static::start().await?;
-    let mut rounds = Vec::new();
+    let request = Request { identity: ("accept", "*/*".to_owned()), body: "{}".to_owned() };
+    let requests = move || Ok(vec![request.clone()]);
+    let target = Target { pid: fixed.pid()?, url: fixed.url.clone(), requests: Box::new(requests) };
+    let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        let before = accounting::of_process(fixed.pid()?)?;
-        let times = fire(&fixed.url, connections, seconds).await?;
-        let cpu = accounting::of_process(fixed.pid()?)?.saturating_sub(before);
-        rounds.push(side(times, seconds, cpu, Duration::ZERO));
+        rounds.push(Side { database_cpu: 0.0, ..target.drive(bed, connections, seconds).await? });
     }
     let own = middle(&rounds);
     Ok(Row { name: FLOOR, connections, heard: Heard::default(), own, limit: None, peer: None })
@@ -245,84 +300,6 @@ async fn listen(
         }
     }
     Ok((heard, scripts))
-}
-
-/// Asks over some connections for some seconds.
-async fn drive(
-    bed: &Bed,
-    pid: u32,
-    variants: &[(FacilityId, Value)],
-    request: &impl Fn(reqwest::Client, FacilityId, &Value) -> Result<Prepared>,
-    connections: usize,
-    seconds: u64,
-) -> Result<Side> {
-    let turn = Arc::new(AtomicUsize::new(0));
-    let mut clients = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        let one = Client::connection();
-        let requests = variants.iter().map(|(facility, variables)| request(one.clone(), *facility, variables));
-        clients.push(requests.collect::<Result<Vec<_>>>()?);
-    }
-    let (own_before, database_before) = (accounting::of_process(pid)?, accounting::of_family(bed.postmaster()?)?);
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let tasks: Vec<_> = clients
-        .into_iter()
-        .map(|requests| {
-            let turn = Arc::clone(&turn);
-            tokio::spawn(async move {
-                let mut times = Vec::new();
-                while Instant::now() < end {
-                    let request = &requests[turn.fetch_add(1, Ordering::Relaxed) % requests.len()];
-                    times.push(request.send().await?);
-                }
-                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(times)
-            })
-        })
-        .collect();
-    let mut times = Vec::new();
-    for task in tasks {
-        times.extend(task.await??);
-    }
-    let own_cpu = accounting::of_process(pid)?.saturating_sub(own_before);
-    let database_cpu = accounting::of_family(bed.postmaster()?)?.saturating_sub(database_before);
-    Ok(side(times, seconds, own_cpu, database_cpu))
-}
-
-/// Gets an address over some connections for some seconds.
-async fn fire(url: &str, connections: usize, seconds: u64) -> Result<Vec<Duration>> {
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let tasks: Vec<_> = (0..connections)
-        .map(|_| {
-            let (http, url) = (Client::connection(), url.to_owned());
-            tokio::spawn(async move {
-                let mut times = Vec::new();
-                while Instant::now() < end {
-                    let begun = Instant::now();
-                    http.post(&url).body("{}").send().await?.bytes().await?;
-                    times.push(begun.elapsed());
-                }
-                Ok::<_, reqwest::Error>(times)
-            })
-        })
-        .collect();
-    let mut times = Vec::new();
-    for task in tasks {
-        times.extend(task.await??);
-    }
-    Ok(times)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
-fn side(mut times: Vec<Duration>, seconds: u64, own_cpu: Duration, database_cpu: Duration) -> Side {
-    times.sort_unstable();
-    let count = times.len().max(1) as f64;
-    Side {
-        per_second: times.len() as f64 / seconds as f64,
-        p50: milliseconds(percentile(&times, 0.5)),
-        p99: milliseconds(percentile(&times, 0.99)),
-        own_cpu: milliseconds(own_cpu) / count,
-        database_cpu: milliseconds(database_cpu) / count,
-    }
 }
 
 /// Of rounds, the middle of each figure.

@@ -4,14 +4,15 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use serde_json::json;
+use anamnesis::ids::{FacilityId, TypedId as _};
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::up;
 use crate::Result;
 use crate::bed::Bed;
 use crate::server::free_address;
-use anamnesis::ids::TypedId as _;
+use crate::wrk::Request;
 
 /// Its files: what npm needs to install it in locked versions, with a Node of the version it wants, and the server.
 const FILES: [(&str, &str); 3] = [
@@ -20,7 +21,7 @@ const FILES: [(&str, &str); 3] = [
     ("server.mjs", include_str!("../../peers/postgraphile/server.mjs")),
 ];
 /// Says which facility a request is for.
-pub const FACILITY: &str = "x-facility-id";
+const FACILITY: &str = "x-facility-id";
 /// As many connections as the server has.
 const POOL: &str = "16";
 
@@ -61,6 +62,12 @@ impl Postgraphile {
         let url = format!("http://{address}/graphql");
         up(&url).await?;
         Ok(Some(Self { child, url }))
+    }
+
+    /// A request for a facility; it knows no users.
+    pub fn request(facility: FacilityId, operation: &str, variables: &Value) -> Request {
+        let identity = (FACILITY, facility.uuid().to_string());
+        Request { identity, body: json!({ "query": operation, "variables": variables }).to_string() }
     }
 
     /// Its process id.
