@@ -1,136 +1,186 @@
 //! A ZIP written as it is read: its entries come in pieces, its bytes go out in pieces, and neither is held as a whole.
 
 use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use zip::write::SimpleFileOptions;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::{Error, Result};
 
-/// Pieces under way in each direction.
+/// Pieces that wait for the reader.
 const PIECES: usize = 8;
 /// What is gathered before it goes out.
 const PIECE_BYTES: usize = 64 * 1024;
+/// How long the next piece waits for a reader who takes none; then the archive is broken off.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-enum Part {
-    /// A new entry of this name; whether packing it is of use.
-    Entry(String, bool),
-    Content(Bytes),
-    /// It is whole: without this, it is none.
-    End,
+/// What the ZIP writer has written, until it goes out.
+#[derive(Clone, Default)]
+struct Gathered(Arc<Mutex<Vec<u8>>>);
+
+impl Gathered {
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-/// Entries go in here.
-pub(crate) struct Archive {
-    parts: mpsc::Sender<Part>,
-    writing: JoinHandle<io::Result<()>>,
-}
-
-/// The outgoing end, as the ZIP writer sees it.
-struct Out {
-    bytes: mpsc::Sender<io::Result<Bytes>>,
-    gathered: Vec<u8>,
-}
-
-impl Write for Out {
+impl Write for Gathered {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.gathered.extend_from_slice(piece);
-        if self.gathered.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
+        self.with(|gathered| gathered.extend_from_slice(piece));
         Ok(piece.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.gathered.is_empty() {
-            return Ok(());
-        }
-        let piece = Bytes::from(std::mem::take(&mut self.gathered));
-        self.bytes.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        Ok(())
     }
+}
+
+type Zip = ZipWriter<StreamWriter<Gathered>>;
+
+/// What the reader is given.
+enum Part {
+    Piece(Bytes),
+    /// It is whole: without this, it is none.
+    End,
+}
+
+/// Entries go in here. One that is dropped before it is finished ends the bytes with an error.
+pub(crate) struct Archive {
+    /// None while it works, and after it failed.
+    zip: Option<Zip>,
+    gathered: Gathered,
+    parts: mpsc::Sender<Part>,
+    patience: Duration,
 }
 
 impl Archive {
     /// Begins an archive; its bytes come out of the stream.
     pub(crate) fn begin() -> (Self, impl Stream<Item = io::Result<Bytes>> + Send) {
-        let (parts, incoming) = mpsc::channel(PIECES);
-        let (bytes, outgoing) = mpsc::channel(PIECES);
-        let writing = tokio::task::spawn_blocking(move || {
-            let written = write(incoming, bytes.clone());
-            if written.is_err() {
+        let (parts, outgoing) = mpsc::channel(PIECES);
+        let gathered = Gathered::default();
+        let zip = Some(ZipWriter::new_stream(gathered.clone()));
+        let bytes = futures::stream::unfold(Some(outgoing), |outgoing| async move {
+            let mut outgoing = outgoing?;
+            match outgoing.recv().await {
+                Some(Part::Piece(piece)) => Some((Ok(piece), Some(outgoing))),
+                Some(Part::End) => None,
                 // The reader must not take what there is for the whole.
-                let _ = bytes.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+                None => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
             }
-            written
         });
-        let outgoing = futures::stream::unfold(outgoing, |mut outgoing| async move {
-            outgoing.recv().await.map(|piece| (piece, outgoing))
-        });
-        (Self { parts, writing }, outgoing)
+        (Self { zip, gathered, parts, patience: PATIENCE }, bytes)
     }
 
-    /// Begins an entry.
-    pub(crate) async fn entry(&self, name: String, packed: bool) -> Result<()> {
-        self.parts.send(Part::Entry(name, packed)).await.map_err(|_| broken())
+    /// Begins an entry of this name; says whether packing it is of use.
+    ///
+    /// # Errors
+    /// When the reader is gone, or takes nothing for half a minute.
+    pub(crate) async fn entry(&mut self, name: String, packed: bool) -> Result<()> {
+        let method = if packed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
+        let options = SimpleFileOptions::default().compression_method(method).large_file(true);
+        self.work(move |zip| Ok(zip.start_file(name, options)?)).await
     }
 
     /// More of the entry begun last.
-    pub(crate) async fn content(&self, piece: Bytes) -> Result<()> {
-        self.parts.send(Part::Content(piece)).await.map_err(|_| broken())
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub(crate) async fn content(&mut self, piece: Bytes) -> Result<()> {
+        self.work(move |zip| zip.write_all(&piece)).await
     }
 
     /// Ends the archive.
-    pub(crate) async fn finish(self) -> Result<()> {
-        self.parts.send(Part::End).await.map_err(|_| broken())?;
-        self.writing.await.map_err(Error::internal)?.map_err(Error::internal)
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub(crate) async fn finish(mut self) -> Result<()> {
+        let zip = self.zip.take().ok_or_else(|| Error::internal(BROKEN))?;
+        spawn_blocking(move || zip.finish().map(drop)).await.map_err(Error::internal)?.map_err(Error::internal)?;
+        self.send_gathered(1).await?;
+        self.send(Part::End).await
+    }
+
+    /// Packs elsewhere, as it takes the processor, and sends what came of it. No thread waits for the reader.
+    async fn work(&mut self, work: impl FnOnce(&mut Zip) -> io::Result<()> + Send + 'static) -> Result<()> {
+        let mut zip = self.zip.take().ok_or_else(|| Error::internal(BROKEN))?;
+        let worked = spawn_blocking(move || work(&mut zip).map(|()| zip)).await.map_err(Error::internal)?;
+        self.zip = Some(worked.map_err(Error::internal)?);
+        self.send_gathered(PIECE_BYTES).await
+    }
+
+    async fn send_gathered(&self, least: usize) -> Result<()> {
+        let gathered =
+            self.gathered.with(|gathered| if gathered.len() < least { Vec::new() } else { mem::take(gathered) });
+        if gathered.is_empty() { Ok(()) } else { self.send(Part::Piece(gathered.into())).await }
+    }
+
+    async fn send(&self, part: Part) -> Result<()> {
+        let sent = timeout(self.patience, self.parts.send(part)).await;
+        sent.map_err(Error::internal)?.map_err(|_| Error::internal("the reader of an archive is gone"))
     }
 }
 
-fn broken() -> Error {
-    Error::internal("an archive could not be written")
-}
-
-/// An archive that is dropped before it is finished ends without its directory, and its bytes with an error.
-fn write(mut incoming: mpsc::Receiver<Part>, bytes: mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
-    let mut zip = ZipWriter::new_stream(Out { bytes, gathered: Vec::new() });
-    while let Some(part) = incoming.blocking_recv() {
-        match part {
-            Part::Entry(name, packed) => {
-                let method = if packed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
-                zip.start_file(name, SimpleFileOptions::default().compression_method(method).large_file(true))?;
-            }
-            Part::Content(piece) => zip.write_all(&piece)?,
-            Part::End => return zip.finish()?.into_inner().flush(),
-        }
-    }
-    Err(io::ErrorKind::UnexpectedEof.into())
-}
+const BROKEN: &str = "an archive could not be written";
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
-    use futures::TryStreamExt as _;
+    use futures::{StreamExt as _, TryStreamExt as _};
 
-    use super::Archive;
+    use super::{Archive, PIECE_BYTES, PIECES};
+    use crate::error::Result;
 
-    async fn archive(whole: bool) -> std::io::Result<Vec<Bytes>> {
-        let (archive, bytes) = Archive::begin();
+    async fn written(whole: bool) -> std::io::Result<Vec<Bytes>> {
+        let (mut archive, bytes) = Archive::begin();
         let writing = async {
-            archive.entry("one".to_owned(), true).await.map_err(std::io::Error::other)?;
-            archive.content(Bytes::from_static(b"one")).await.map_err(std::io::Error::other)?;
-            if whole { archive.finish().await.map_err(std::io::Error::other) } else { Ok(()) }
+            archive.entry("one".to_owned(), true).await?;
+            archive.content(Bytes::from_static(b"one")).await?;
+            if whole { archive.finish().await } else { Ok(()) }
         };
         let (written, bytes) = tokio::join!(writing, bytes.try_collect());
-        written.and(bytes)
+        written.unwrap();
+        bytes
     }
 
     #[tokio::test]
     async fn what_was_not_finished_is_no_archive() {
-        assert!(!archive(true).await.unwrap().is_empty());
-        assert!(archive(false).await.is_err());
+        assert!(!written(true).await.unwrap().is_empty());
+        assert!(written(false).await.is_err());
+    }
+
+    /// Entries of which each is a piece, until it fails.
+    async fn endless(mut archive: Archive) -> Result<()> {
+        for number in 0.. {
+            archive.entry(number.to_string(), false).await?;
+            archive.content(Bytes::from(vec![0; PIECE_BYTES])).await?;
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_not_waited_for() {
+        let (mut archive, bytes) = Archive::begin();
+        archive.patience = Duration::from_millis(1);
+        assert!(endless(archive).await.is_err());
+        let pieces: Vec<_> = bytes.collect().await;
+        assert_eq!(pieces.iter().filter(|piece| piece.is_ok()).count(), PIECES);
+        assert!(pieces.last().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_for_who_has_gone() {
+        let (archive, bytes) = Archive::begin();
+        drop(bytes);
+        assert!(endless(archive).await.is_err());
     }
 }

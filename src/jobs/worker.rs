@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,16 @@ pub struct Job {
     pub max_attempts: i32,
     /// The user whose write queued it.
     pub user: Option<UserId>,
+}
+
+impl Job {
+    /// What its payload says under a name: the id of what it is about.
+    ///
+    /// # Errors
+    /// [`Failure::Permanent`] when it says nothing of the kind.
+    pub fn about<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
+        T::deserialize(&self.payload[name]).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
+    }
 }
 
 /// The code of a job that was running each time its worker went down.

@@ -1,5 +1,7 @@
 //! What titles, tags and texts may be. Pure.
 
+use std::borrow::Cow;
+
 use super::model::Refusal;
 use crate::error::Stop;
 use crate::phi::Phi;
@@ -14,10 +16,28 @@ const MAX_TAG: usize = 40;
 /// Most who take part at a time: what they are told is one statement for all.
 pub(super) const MAX_PARTICIPANTS: usize = 200;
 
-type Checked<T> = Result<T, Stop<Refusal>>;
+pub(super) type Checked<T> = Result<T, Stop<Refusal>>;
 
-fn invalid<T>(field: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Checked<T> {
+pub(super) fn invalid<T>(field: &'static str, message: impl Into<Cow<'static, str>>) -> Checked<T> {
     Err(Stop::refuse(Refusal::Invalid, &["input", field], message))
+}
+
+/// A name and the like, without white space at its ends.
+pub(super) fn line(field: &'static str, text: &str, most: usize) -> Checked<String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
+        return invalid(field, format!("must have 1 to {most} characters on one line"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Some lines, without white space at their ends.
+pub(super) fn text(field: &'static str, text: &str, most: usize) -> Checked<String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > most || text.contains('\0') {
+        return invalid(field, format!("must have 1 to {most} characters"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A title on one line; `None` when it is blank.

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::model::MailTime;
@@ -23,11 +22,6 @@ use crate::mail::{self, Letter};
 /// Kind of the job that tells a user by mail.
 pub(super) const TELL: &str = "mail.notifications";
 
-#[derive(Deserialize)]
-struct Payload {
-    user: UserId,
-}
-
 /// Adds the jobs of the domain.
 pub fn register_handlers(handlers: &mut Handlers) {
     handlers.insert(TELL, Arc::new(Tell));
@@ -38,7 +32,7 @@ struct Tell;
 impl Handler for Tell {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
         async move {
-            let Payload { user } = serde_json::from_value(job.payload.clone()).map_err(Error::from)?;
+            let user = job.about("user")?;
             let waiting = waiting(&ctx, user).await?;
             // No connection is held while a mail server answers.
             ctx.finish().await?;

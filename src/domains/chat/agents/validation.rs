@@ -1,8 +1,7 @@
 //! What the set-up of an assistant may be. Pure.
 
 use super::model::AgentSetup;
-use crate::domains::chat::model::Refusal;
-use crate::error::Stop;
+use crate::domains::chat::validation::{Checked, invalid, line, text};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 100;
@@ -12,28 +11,6 @@ const MAX_TEXT: usize = 2000;
 const MAX_BOUNDARIES: usize = 50;
 const MAX_BOUNDARY: usize = 100;
 
-type Checked<T> = Result<T, Stop<Refusal>>;
-
-fn invalid<T>(field: &'static str, message: String) -> Checked<T> {
-    Err(Stop::refuse(Refusal::Invalid, &["input", field], message))
-}
-
-fn line(field: &'static str, text: &str, most: usize) -> Checked<String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
-        return invalid(field, format!("must have 1 to {most} characters on one line"));
-    }
-    Ok(text.to_owned())
-}
-
-fn text(field: &'static str, text: &str) -> Checked<String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > MAX_TEXT || text.contains('\0') {
-        return invalid(field, format!("must have 1 to {MAX_TEXT} characters"));
-    }
-    Ok(text.to_owned())
-}
-
 /// The set-up without white space at the ends of its texts.
 pub(super) fn setup(setup: AgentSetup) -> Checked<AgentSetup> {
     let AgentSetup { name, purpose, style, boundaries, model_name, retrieval_scope } = setup;
@@ -42,8 +19,8 @@ pub(super) fn setup(setup: AgentSetup) -> Checked<AgentSetup> {
     }
     Ok(AgentSetup {
         name: line("name", &name, MAX_NAME)?,
-        purpose: text("purpose", &purpose)?,
-        style: style.map(|style| text("style", &style)).transpose()?,
+        purpose: text("purpose", &purpose, MAX_TEXT)?,
+        style: style.map(|style| text("style", &style, MAX_TEXT)).transpose()?,
         boundaries: boundaries
             .iter()
             .map(|boundary| line("boundaries", boundary, MAX_BOUNDARY))

@@ -75,7 +75,7 @@ async fn title(ctx: &RequestContext, id: ConversationId) -> Result<Title> {
     Ok(Title { conversation, participants, names, patient, outside, made_at: ctx.now() })
 }
 
-async fn fill(ctx: &RequestContext, archive: Archive, title: &Title) -> Result<()> {
+async fn fill(ctx: &RequestContext, mut archive: Archive, title: &Title) -> Result<()> {
     let mut checksums = String::new();
     for form in [Form::Text, Form::Lines] {
         archive.entry(form.name().to_owned(), true).await?;

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::repository::{self, Indexed};
@@ -22,20 +21,9 @@ const MIN_WORDS: usize = 3;
 
 pub(super) struct Index;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    message_id: MessageId,
-}
-
 impl Handler for Index {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
-        async move {
-            let payload: Result<Payload, _> = serde_json::from_value(job.payload.clone());
-            let id = payload.map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))?.message_id;
-            index(&ctx, id).await
-        }
-        .boxed()
+        async move { index(&ctx, job.about("messageId")?).await }.boxed()
     }
 }
 

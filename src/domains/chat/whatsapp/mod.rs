@@ -46,7 +46,7 @@ pub const SETTLE: &str = "whatsapp.settle";
 /// With the pauses between them, about three quarters of an hour.
 const MAX_ATTEMPTS: i32 = 10;
 /// How long news of a message is waited for that may have been sent.
-const UNCERTAIN: TimeDelta = TimeDelta::minutes(10);
+const NEWS_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Queues the sending of a message.
 async fn deliver_later(tx: &Tx, message: MessageId) -> Result<()> {
@@ -59,7 +59,7 @@ async fn deliver_later(tx: &Tx, message: MessageId) -> Result<()> {
 /// Queues the look at a message of which nobody knows whether it was sent.
 async fn settle_later(tx: &Tx, message: MessageId) -> Result<()> {
     let mut job = job(tx, SETTLE, message);
-    job.delay = UNCERTAIN;
+    job.delay = NEWS_WITHIN;
     jobs::enqueue(tx, job).await?;
     Ok(())
 }

@@ -24,8 +24,9 @@ use crate::jobs::{Failure, Handler, Job};
 use crate::phi::Phi;
 use crate::whatsapp::{Credentials, MessengerError, Outgoing};
 
-/// Codes of ours, beside those of the provider.
-const UNCERTAIN: &str = "uncertain";
+/// The code of a failure that only we believe to be one.
+pub(super) const UNCERTAIN: &str = "uncertain";
+/// Other codes of ours, beside those of the provider.
 const GIVEN_UP: &str = "given_up";
 const DELETED: &str = "deleted";
 const OPTED_OUT: &str = "opted_out";
@@ -35,25 +36,14 @@ const NUMBER_INACTIVE: &str = "number_inactive";
 pub(super) struct Sending;
 pub(super) struct Settling;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    message_id: MessageId,
-}
-
-fn payload(job: &Job) -> Result<MessageId, Failure> {
-    let payload: Result<Payload, _> = serde_json::from_value(job.payload.clone());
-    payload.map(|payload| payload.message_id).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
-}
-
 impl Handler for Sending {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
-        async move { send(&ctx, payload(job)?).await }.boxed()
+        async move { send(&ctx, job.about::<MessageId>("messageId")?).await }.boxed()
     }
 
     fn died<'a>(&'a self, ctx: RequestContext, job: &'a Job, _: &'static str) -> BoxFuture<'a, Result<(), Error>> {
         async move {
-            let Ok(id) = payload(job) else { return Ok(()) };
+            let Ok(id) = job.about::<MessageId>("messageId") else { return Ok(()) };
             give_up(&ctx, id).await
         }
         .boxed()
@@ -62,7 +52,7 @@ impl Handler for Sending {
 
 impl Handler for Settling {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
-        async move { Ok(settle(&ctx, payload(job)?).await?) }.boxed()
+        async move { Ok(settle(&ctx, job.about::<MessageId>("messageId")?).await?) }.boxed()
     }
 }
 
@@ -101,7 +91,7 @@ async fn send(ctx: &RequestContext, id: MessageId) -> Result<(), Failure> {
         Err(MessengerError::Later(_)) => "later",
         Err(MessengerError::Refused(_)) => "refused",
         Err(MessengerError::Credentials(_)) => "credentials",
-        Err(MessengerError::Unknown) => "uncertain",
+        Err(MessengerError::Unknown) => UNCERTAIN,
     };
     ctx.app().metrics.whatsapp(outcome);
     let later = matches!(sent, Err(MessengerError::Later(_)));
@@ -258,7 +248,7 @@ async fn settle(ctx: &RequestContext, id: MessageId) -> Result<()> {
             let Some(since) = line.uncertain_at.filter(|_| line.status == WhatsappDeliveryStatus::Sending) else {
                 return Ok(());
             };
-            if since + super::UNCERTAIN <= tx.ctx().now() {
+            if since + super::NEWS_WITHIN <= tx.ctx().now() {
                 failed(&tx, &line, UNCERTAIN).await?;
             } else {
                 // This job was queued for an earlier time it was sent, and stood in the way of one for this time.

@@ -6,6 +6,7 @@ use super::model::WhatsappDeliveryStatus;
 use super::receive::Outcome;
 use super::repository::{contacts, deliveries};
 use super::sealing;
+use super::sending::UNCERTAIN;
 use super::webhook::News;
 use crate::access::Tx;
 use crate::crypto::FacilityKeys;
@@ -15,9 +16,6 @@ use crate::domains::chat::participants;
 use crate::error::Result;
 use crate::events::EventKind;
 use crate::ids::WhatsappIntegrationId;
-
-/// The code of a failure that only we believe to be one.
-const BELIEVED: &str = "uncertain";
 
 /// Writes down what became of a message.
 pub(super) async fn heard(
@@ -35,7 +33,7 @@ pub(super) async fn heard(
     let Some(standing) = deliveries::lock(db, facility, known.message_id).await? else {
         return Ok(Outcome::UnknownNews);
     };
-    let believed = standing.error_code.as_deref() == Some(BELIEVED);
+    let believed = standing.error_code.as_deref() == Some(UNCERTAIN);
     let moves = standing.status.moves_to(news.status, believed);
     let at = news.at.unwrap_or_else(|| ctx.now()).min(ctx.now());
     deliveries::set_news(db, facility, known.message_id, term, (news.status, moves), news.error_code, at).await?;

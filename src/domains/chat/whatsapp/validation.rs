@@ -4,8 +4,7 @@ use chrono::NaiveTime;
 
 use super::model::{IntegrationSetup, NewIntegration, NewSecrets, OpenInterval};
 use crate::config::Secret;
-use crate::domains::chat::model::Refusal;
-use crate::error::Stop;
+use crate::domains::chat::validation::{Checked, invalid, line, text};
 use crate::whatsapp::MAX_TEXT;
 
 const MAX_NAME: usize = 100;
@@ -17,20 +16,6 @@ const MAX_SECRET: usize = 1000;
 pub(super) const MAX_MEMBERS: usize = 50;
 /// Most intervals: several a day.
 const MAX_INTERVALS: usize = 50;
-
-type Checked<T> = Result<T, Stop<Refusal>>;
-
-fn invalid<T>(field: &'static str, message: String) -> Checked<T> {
-    Err(Stop::refuse(Refusal::Invalid, &["input", field], message))
-}
-
-fn line(field: &'static str, text: &str, most: usize) -> Checked<String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
-        return invalid(field, format!("must have 1 to {most} characters on one line"));
-    }
-    Ok(text.to_owned())
-}
 
 /// An id of the provider's: it becomes part of a path.
 fn digits(field: &'static str, text: &str) -> Checked<String> {
@@ -45,19 +30,14 @@ fn secret(field: &'static str, secret: &Secret) -> Checked<Secret> {
     line(field, secret.reveal(), MAX_SECRET).map(Secret::new)
 }
 
-fn reply(field: &'static str, text: Option<String>) -> Checked<Option<String>> {
-    let Some(text) = text else { return Ok(None) };
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > MAX_TEXT || text.contains('\0') {
-        return invalid(field, format!("must have 1 to {MAX_TEXT} characters"));
-    }
-    Ok(Some(text.to_owned()))
+fn reply(field: &'static str, reply: Option<String>) -> Checked<Option<String>> {
+    reply.map(|reply| text(field, &reply, MAX_TEXT)).transpose()
 }
 
 /// A time of day as `HH:MM`.
 pub(super) fn time(text: &str) -> Checked<NaiveTime> {
     let read = if text.len() == 5 { NaiveTime::parse_from_str(text, "%H:%M").ok() } else { None };
-    read.map_or_else(|| invalid("businessHours", "times are like 09:00".to_owned()), Ok)
+    read.map_or_else(|| invalid("businessHours", "times are like 09:00"), Ok)
 }
 
 fn hours(hours: Option<Vec<OpenInterval>>) -> Checked<Option<Vec<OpenInterval>>> {

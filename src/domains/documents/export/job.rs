@@ -7,7 +7,6 @@ use bytes::Bytes;
 use chrono::Datelike as _;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryStreamExt as _};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -35,18 +34,10 @@ const MAX_BYTES: u64 = 100 * 1024 * 1024 * 1024;
 /// Makes the archive of an export.
 pub(super) struct MakeExport;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    export_id: RecordExportId,
-}
-
 impl Handler for MakeExport {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
         async move {
-            let payload: Payload =
-                serde_json::from_value(job.payload.clone()).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))?;
-            make(&ctx, payload.export_id).await?;
+            make(&ctx, job.about("exportId")?).await?;
             Ok(())
         }
         .boxed()
@@ -54,7 +45,7 @@ impl Handler for MakeExport {
 
     fn died<'a>(&'a self, ctx: RequestContext, job: &'a Job, _: &'static str) -> BoxFuture<'a, Result<(), Error>> {
         async move {
-            let Ok(Payload { export_id }) = serde_json::from_value(job.payload.clone()) else { return Ok(()) };
+            let Ok(export_id) = job.about::<RecordExportId>("exportId") else { return Ok(()) };
             ctx.write(&policy::EXPORT_MAKE)
                 .run::<(), Infallible, _, _>(|tx| async move {
                     repository::set_failed(tx.db()?, tx.ctx().facility(), export_id).await?;
@@ -143,7 +134,7 @@ struct Index {
 async fn fill(
     ctx: &RequestContext,
     keys: &FacilityKeys,
-    archive: Archive,
+    mut archive: Archive,
     rows: Vec<FileRow>,
     export: &ExportRow,
     person: &patients::service::TitlePage,
@@ -180,7 +171,7 @@ async fn fill(
                 }
                 document.sha256.clone()
             }
-            None => write_note(ctx, keys, &archive, count + 1, &document).await?,
+            None => write_note(ctx, keys, &mut archive, count + 1, &document).await?,
         };
         count += 1;
         describe(&mut index, count, &document, &sha256);
@@ -194,7 +185,7 @@ async fn fill(
 async fn write_note(
     ctx: &RequestContext,
     keys: &FacilityKeys,
-    archive: &Archive,
+    archive: &mut Archive,
     number: i32,
     document: &Document,
 ) -> Result<Vec<u8>> {
@@ -259,7 +250,7 @@ fn describe(index: &mut Index, number: i32, document: &Document, sha256: &[u8]) 
 /// The index, for programs and for people, and the checksums of all.
 async fn finish(
     ctx: &RequestContext,
-    archive: Archive,
+    mut archive: Archive,
     mut index: Index,
     patient: PatientId,
     person: &patients::service::TitlePage,

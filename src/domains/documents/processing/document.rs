@@ -33,12 +33,6 @@ pub(super) struct FromFile;
 /// Takes the text of a note.
 pub(super) struct FromNote;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    document_id: DocumentId,
-}
-
 /// Why a document does not get into search this time.
 pub(super) enum Halt {
     /// The file is at fault, or has no text; the document says so and the job is done.
@@ -72,7 +66,7 @@ enum Content {
 impl Handler for FromFile {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
         async move {
-            let id = payload(job)?;
+            let id = job.about("documentId")?;
             let done = match open_file(&ctx, id).await {
                 Ok(None) => Ok(()),
                 Ok(Some(source)) => process(&ctx, source).await,
@@ -91,7 +85,7 @@ impl Handler for FromFile {
 impl Handler for FromNote {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
         async move {
-            let id = payload(job)?;
+            let id = job.about("documentId")?;
             let done = match open_note(&ctx, id).await {
                 Ok(None) => Ok(()),
                 Ok(Some(source)) => process(&ctx, source).await,
@@ -105,11 +99,6 @@ impl Handler for FromNote {
     fn died<'a>(&'a self, ctx: RequestContext, job: &'a Job, code: &'static str) -> BoxFuture<'a, Result<(), Error>> {
         given_up(ctx, job, code).boxed()
     }
-}
-
-fn payload(job: &Job) -> Result<DocumentId, Failure> {
-    let payload: Result<Payload, _> = serde_json::from_value(job.payload.clone());
-    payload.map(|payload| payload.document_id).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
 }
 
 /// Says on the document that its file is at fault; then the job is done.
@@ -129,7 +118,7 @@ async fn conclude(ctx: &RequestContext, id: DocumentId, done: Result<(), Halt>) 
 /// has done the work.
 async fn given_up(ctx: RequestContext, job: &Job, code: &'static str) -> Result<(), Error> {
     // A payload that says nothing is of no document.
-    let Ok(id) = payload(job) else { return Ok(()) };
+    let Ok(id) = job.about::<DocumentId>("documentId") else { return Ok(()) };
     let failure = if code == WORKER_LOST { PROCESSING_INTERRUPTED } else { PROCESSING_FAILED };
     let failed = ctx
         .write(&policy::PROCESS)

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{cells, fault, models, passages, repository, unembedded};
@@ -23,18 +22,6 @@ const BATCH: i64 = 128;
 pub(super) struct Reembed;
 /// Removes the vectors of a retired model from a facility.
 pub(super) struct DropVectors;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    model_id: i16,
-}
-
-/// The model a job is about.
-pub(super) fn payload(job: &Job) -> Result<i16, Failure> {
-    let payload: Result<Payload, _> = serde_json::from_value(job.payload.clone());
-    payload.map(|payload| payload.model_id).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
-}
 
 impl Handler for Reembed {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
@@ -56,7 +43,7 @@ async fn state(ctx: &RequestContext, id: i16) -> Result<Option<models::Model>> {
 }
 
 async fn reembed(ctx: RequestContext, job: &Job) -> Result<(), Failure> {
-    let id = payload(job)?;
+    let id = job.about("modelId")?;
     let Some(model) = state(&ctx, id).await?.filter(|model| model.state == "preparing") else { return Ok(()) };
     // Another process may be the one with the model: it takes the job later.
     let provider = models::provider(ctx.app(), &model).map_err(|_| Failure::Transient("MODEL_NOT_HERE"))?;
@@ -109,7 +96,7 @@ async fn store(ctx: &RequestContext, model: i16, vectors: Vec<(ChunkId, Vec<f32>
 }
 
 async fn drop_vectors(ctx: RequestContext, job: &Job) -> Result<(), Failure> {
-    let id = payload(job)?;
+    let id = job.about("modelId")?;
     loop {
         let dropped = ctx
             .write(&policy::REEMBED)

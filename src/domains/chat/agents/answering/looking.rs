@@ -25,23 +25,18 @@ use crate::phi::Phi;
 /// Passages that are looked at for an answer.
 const PASSAGES: i64 = 8;
 
-/// What was found.
-pub(super) struct Looked {
-    pub hits: Vec<Hit>,
-}
-
 /// Looks where the assistant may, as whoever asked may.
 pub(super) async fn look(
     asker: &RequestContext,
     agent: &Agent,
     expected: &Expected,
     question: &Phi<String>,
-) -> Result<Looked> {
+) -> Result<Vec<Hit>> {
     let patient = match (agent.retrieval_scope, expected.patient_id) {
         (AgentRetrievalScope::All, _) => None,
         (AgentRetrievalScope::Patient, Some(patient)) => Some(patient),
         (AgentRetrievalScope::None, _) | (AgentRetrievalScope::Patient, None) => {
-            return Ok(Looked { hits: Vec::new() });
+            return Ok(Vec::new());
         }
     };
     // Asked by itself first: searching may be allowed to more roles.
@@ -49,7 +44,7 @@ pub(super) async fn look(
     let mut wanted = Search::new(question.clone(), DocumentSearchMode::Hybrid);
     wanted.filter = Filter { patient, ..Filter::default() };
     let found = search(asker, &wanted, PageRequest { first: PASSAGES, after: None }).await?;
-    Ok(Looked { hits: found.page.rows })
+    Ok(found.page.rows)
 }
 
 /// Everything a model is asked with. What cannot be hidden is not sent: a passage about somebody who is not known, or of a
@@ -59,9 +54,8 @@ pub(super) async fn gather(
     agent: Agent,
     expected: &Expected,
     question: Phi<String>,
-    looked: Looked,
+    hits: Vec<Hit>,
 ) -> Result<Result<Asking, Written>> {
-    let hits = looked.hits;
     let about: BTreeSet<PatientId> = hits
         .iter()
         .filter(|hit| !hit.part2)
@@ -69,21 +63,13 @@ pub(super) async fn gather(
         .chain(expected.patient_id)
         .collect();
     let mut identifiers = people(asker, expected).await?;
-    let mut unknown = HashSet::new();
-    for patient in about {
-        match identified(asker, patient).await {
-            Ok(found) => identifiers.extend(found),
-            Err(Error::NotFound | Error::Forbidden(_)) => {
-                unknown.insert(patient);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let is_sent = |hit: &Hit| !hit.part2 && !hit.patients.iter().any(|patient| unknown.contains(patient));
+    let (identified, found) = identified(asker, about.into_iter().collect()).await?;
+    identifiers.extend(found);
+    let is_sent = |hit: &Hit| !hit.part2 && hit.patients.iter().all(|patient| identified.contains(patient));
     let sent: Vec<Hit> = hits.iter().filter(|hit| is_sent(hit)).cloned().collect();
     let grounded = agent.retrieval_scope != AgentRetrievalScope::None;
     // Who the conversation is about may be named in the question itself.
-    if expected.patient_id.is_some_and(|patient| unknown.contains(&patient)) || (grounded && sent.is_empty()) {
+    if expected.patient_id.is_some_and(|patient| !identified.contains(&patient)) || (grounded && sent.is_empty()) {
         let draft = Draft::default();
         return Ok(Err(if grounded { draft.quoted(&hits) } else { draft.failed(super::NO_MODEL) }));
     }
@@ -106,7 +92,18 @@ async fn people(asker: &RequestContext, expected: &Expected) -> Result<Vec<Known
     Ok(names.into_values().map(|value| Known { kind: Kind::Person, value }).collect())
 }
 
-async fn identified(asker: &RequestContext, patient: PatientId) -> Result<Vec<Known>> {
-    let identity = patients::service::patient(asker, patient).await?;
-    known(asker, &identity).await
+/// Of some patients those whom the asker may open, and what identifies them.
+async fn identified(asker: &RequestContext, about: Vec<PatientId>) -> Result<(HashSet<PatientId>, Vec<Known>)> {
+    if about.is_empty() {
+        return Ok((HashSet::new(), Vec::new()));
+    }
+    let opened = async {
+        let patients = patients::service::patients_by_ids(asker, &about).await?;
+        let found = known(asker, &patients).await?;
+        Ok((patients.iter().map(|patient| patient.id).collect(), found))
+    };
+    match opened.await {
+        Err(Error::Forbidden(_)) => Ok((HashSet::new(), Vec::new())),
+        opened => opened,
+    }
 }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::model::{Agent, AgentRetrievalScope};
@@ -23,12 +22,12 @@ use crate::domains::chat::messages::answers::{self, Expected, Written};
 use crate::domains::chat::messages::service as messages;
 use crate::domains::chat::model::{Message, MessageSensitivity};
 use crate::domains::chat::policy;
+use crate::domains::documents::search::model::Hit;
 use crate::error::{Error, Result};
 use crate::ids::MessageId;
 use crate::jobs::{Failure, Handler, Job};
 use crate::phi::Phi;
 use draft::Draft;
-use looking::Looked;
 
 const GONE: &str = "The question could not be answered: it was deleted, or whoever asked may not be answered any more.";
 const GIVEN_UP: &str = "The question could not be answered. Please ask again.";
@@ -36,21 +35,10 @@ const NO_MODEL: &str = "No model may be asked, and I have no documents to look i
 
 pub(super) struct Answering;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    message_id: MessageId,
-}
-
-fn payload(job: &Job) -> Result<MessageId, Failure> {
-    let payload: Result<Payload, _> = serde_json::from_value(job.payload.clone());
-    payload.map(|payload| payload.message_id).map_err(|_| Failure::Permanent("MALFORMED_PAYLOAD"))
-}
-
 impl Handler for Answering {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
         async move {
-            let Some(expected) = expected(&ctx, payload(job)?).await? else { return Ok(()) };
+            let Some(expected) = expected(&ctx, job.about::<MessageId>("messageId")?).await? else { return Ok(()) };
             let written = answer(&ctx, &expected).await?;
             answers::complete(&ctx, expected, written).await?;
             Ok(())
@@ -60,7 +48,7 @@ impl Handler for Answering {
 
     fn died<'a>(&'a self, ctx: RequestContext, job: &'a Job, _: &'static str) -> BoxFuture<'a, Result<(), Error>> {
         async move {
-            let Ok(id) = payload(job) else { return Ok(()) };
+            let Ok(id) = job.about::<MessageId>("messageId") else { return Ok(()) };
             let Some(expected) = expected(&ctx, id).await? else { return Ok(()) };
             answers::complete(&ctx, expected, Draft::default().failed(GIVEN_UP)).await
         }
@@ -122,8 +110,8 @@ async fn prepare(asker: &RequestContext, expected: &Expected) -> Result<Prepared
     if bounds::crossed(text.reveal_str(), &agent.boundaries).is_some() {
         return Ok(Prepared::Done(Draft::default().refused()));
     }
-    let looked = looking::look(asker, &agent, expected, &text).await?;
-    ask_or_quote(asker, agent, expected, &question, text, looked).await
+    let hits = looking::look(asker, &agent, expected, &text).await?;
+    ask_or_quote(asker, agent, expected, &question, text, hits).await
 }
 
 /// Asks the model where one may be, else quotes.
@@ -133,17 +121,17 @@ async fn ask_or_quote(
     expected: &Expected,
     question: &Message,
     text: Phi<String>,
-    looked: Looked,
+    hits: Vec<Hit>,
 ) -> Result<Prepared> {
     let grounded = agent.retrieval_scope != AgentRetrievalScope::None;
-    if grounded && looked.hits.is_empty() {
+    if grounded && hits.is_empty() {
         return Ok(Prepared::Done(Draft::default().not_found()));
     }
     let may_ask = asker.app().language_model.is_some() && question.sensitivity == MessageSensitivity::Normal;
-    if !may_ask || (grounded && looked.hits.iter().all(|hit| hit.part2)) {
+    if !may_ask || (grounded && hits.iter().all(|hit| hit.part2)) {
         let draft = Draft::default();
-        return Ok(Prepared::Done(if grounded { draft.quoted(&looked.hits) } else { draft.failed(NO_MODEL) }));
+        return Ok(Prepared::Done(if grounded { draft.quoted(&hits) } else { draft.failed(NO_MODEL) }));
     }
-    let asking = looking::gather(asker, agent, expected, text, looked).await?;
+    let asking = looking::gather(asker, agent, expected, text, hits).await?;
     Ok(asking.map_or_else(Prepared::Done, |asking| Prepared::Ask(Box::new(asking))))
 }

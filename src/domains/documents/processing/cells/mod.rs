@@ -17,7 +17,6 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::json;
 
-use super::reembed::payload;
 use super::{DIVIDE, fault, models};
 use crate::access::{RequestContext, Subject, Tx};
 use crate::domains::documents::policy;
@@ -43,7 +42,7 @@ pub(super) struct Divide;
 
 impl Handler for Divide {
     fn run<'a>(&'a self, ctx: RequestContext, job: &'a Job) -> BoxFuture<'a, Result<(), Failure>> {
-        async move { Ok(divide(&ctx, payload(job)?).await?) }.boxed()
+        async move { Ok(divide(&ctx, job.about("modelId")?).await?) }.boxed()
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) async fn ask(ctx: &RequestContext, question: &Phi<String>, patient: P
     if sent.is_empty() {
         return Ok(answered(DocumentAnswerOutcome::PassagesOnly, Vec::new(), None));
     }
-    let known = known(ctx, &identity).await?;
+    let known = known(ctx, &[identity]).await?;
     let chunks: Vec<_> = sent.iter().map(|(_, hit)| hit.chunk.uuid()).collect();
     ctx.note(
         &policy::ASK,
@@ -120,38 +120,40 @@ async fn worded(
     Some(restored.collect())
 }
 
-/// What is known to identify the patient and those around them.
+/// What is known to identify patients and those around them.
 ///
 /// # Errors
-/// A denial: whoever may not see these may send nothing of the patient to a model; or a fault.
-pub async fn known(ctx: &RequestContext, patient: &Patient) -> Result<Vec<Known>> {
-    let identity = &patient.identity;
+/// A denial: whoever may not see these may send nothing of a patient to a model; or a fault.
+pub async fn known(ctx: &RequestContext, patients: &[Patient]) -> Result<Vec<Known>> {
     let mut known = Vec::new();
     let mut add = |kind, value: Option<&Phi<String>>| {
         known.extend(value.map(|value| Known { kind, value: value.clone() }));
     };
-    for name in [Some(&identity.given_name), identity.middle_name.as_ref(), identity.preferred_name.as_ref()] {
-        add(Kind::Person, name);
-    }
-    add(Kind::Person, Some(&identity.family_name));
-    add(Kind::Number, Some(&identity.mrn));
-    add(Kind::Number, identity.ssn.as_ref());
-    add(Kind::Phone, identity.phone.as_ref());
-    add(Kind::Address, identity.email.as_ref());
-    if let Some(address) = &identity.address {
-        let parts = address.reveal();
-        let lines = [Some(&parts.line1), parts.line2.as_ref(), Some(&parts.city), Some(&parts.zip_code)];
-        for line in lines.into_iter().flatten() {
-            add(Kind::Address, Some(&Phi::new(line.clone())));
+    for Patient { identity, .. } in patients {
+        for name in [Some(&identity.given_name), identity.middle_name.as_ref(), identity.preferred_name.as_ref()] {
+            add(Kind::Person, name);
+        }
+        add(Kind::Person, Some(&identity.family_name));
+        add(Kind::Number, Some(&identity.mrn));
+        add(Kind::Number, identity.ssn.as_ref());
+        add(Kind::Phone, identity.phone.as_ref());
+        add(Kind::Address, identity.email.as_ref());
+        if let Some(address) = &identity.address {
+            let parts = address.reveal();
+            let lines = [Some(&parts.line1), parts.line2.as_ref(), Some(&parts.city), Some(&parts.zip_code)];
+            for line in lines.into_iter().flatten() {
+                add(Kind::Address, Some(&Phi::new(line.clone())));
+            }
         }
     }
     // Whoever may ask may see these too, or the question is refused: what is not known cannot be hidden.
-    for contact in patients::contacts_of(ctx, &[patient.id]).await? {
+    let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
+    for contact in patients::contacts_of(ctx, &ids).await? {
         add(Kind::Person, Some(&contact.fields.name));
         add(Kind::Phone, contact.fields.phone.as_ref());
         add(Kind::Address, contact.fields.email.as_ref());
     }
-    for coverage in patients::coverages_of(ctx, &[patient.id]).await? {
+    for coverage in patients::coverages_of(ctx, &ids).await? {
         add(Kind::Person, coverage.fields.subscriber_name.as_ref());
         add(Kind::Number, Some(&coverage.fields.member_number));
         add(Kind::Number, coverage.fields.group_number.as_ref());
