@@ -137,6 +137,52 @@ impl<R> Stop<R> {
     }
 }
 
+/// The codes of a domain's refusals.
+pub(crate) trait RefusalCode {
+    /// A value that is malformed, or missing.
+    const INVALID: Self;
+}
+
+/// What is wrong with an input, gathered while it is read, so that all of it is told at once.
+#[derive(Debug)]
+pub(crate) struct Faults<R>(Vec<Refused<R>>);
+
+impl<R> Default for Faults<R> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<R> Faults<R> {
+    /// A fault of a kind, wherever it is.
+    pub(crate) fn push(&mut self, code: R, field: Vec<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) {
+        self.0.push(Refused { code, field, message: message.into() });
+    }
+
+    /// A fault of one item of a list of the input.
+    pub(crate) fn add_item(&mut self, list: &'static str, at: usize, code: R, message: impl Into<Cow<'static, str>>) {
+        self.push(code, vec![Cow::Borrowed("input"), Cow::Borrowed(list), Cow::Owned(at.to_string())], message);
+    }
+
+    /// Refuses if there was any.
+    pub(crate) fn into_result(self) -> Result<(), Stop<R>> {
+        if self.0.is_empty() { Ok(()) } else { Err(Stop::Refused(self.0)) }
+    }
+}
+
+impl<R: RefusalCode> Faults<R> {
+    /// A value of the input that is malformed.
+    pub(crate) fn add(&mut self, field: &'static str, message: impl Into<Cow<'static, str>>) {
+        self.add_at(&[field], message);
+    }
+
+    /// The same below the fields of the input.
+    pub(crate) fn add_at(&mut self, path: &[&'static str], message: impl Into<Cow<'static, str>>) {
+        let field = std::iter::once("input").chain(path.iter().copied()).map(Cow::Borrowed);
+        self.push(R::INVALID, field.collect(), message);
+    }
+}
+
 impl<R> From<Error> for Stop<R> {
     fn from(error: Error) -> Self {
         Self::Error(error)

@@ -10,6 +10,7 @@ use diesel::sql_types::{Array, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 
 use crate::db::schema::{document_signatures, documents};
+use crate::error::RefusalCode;
 use crate::ids::{DocumentId, FacilityId, NoteTemplateId, PatientId, SignatureId, UserId, VisitId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
@@ -169,6 +170,10 @@ pub enum Refusal {
     NotWaiting,
     /// There are as many as may be kept: remove one first.
     TooMany,
+}
+
+impl RefusalCode for Refusal {
+    const INVALID: Self = Self::Invalid;
 }
 
 /// Declares a column computed from other tables, cached like any prepared statement (diesel's `sql` is not).

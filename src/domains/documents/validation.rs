@@ -1,12 +1,10 @@
 //! What may be stored: pure rules, no database. All faults of an input are listed at once.
 
-use std::borrow::Cow;
-
 use async_graphql::MaybeUndefined;
 use chrono::{Datelike as _, NaiveDate, TimeDelta};
 
 use super::model::{CreateNote, DocumentKind, Refusal, UpdateDocument, UpdateNote, UploadDocument};
-use crate::error::{Error, Refused, Stop};
+use crate::error::{Error, Stop};
 use crate::ids::{PatientId, VisitId};
 use crate::phi::Phi;
 
@@ -24,23 +22,9 @@ const EARLIEST_YEAR: i32 = 1900;
 /// Name of a file that has none.
 const NAMELESS: &str = "document";
 
-/// Gathers faults while values are read.
-#[derive(Default)]
-struct Faults(Vec<Refused<Refusal>>);
+type Faults = crate::error::Faults<Refusal>;
 
 impl Faults {
-    fn add(&mut self, field: &'static str, message: impl Into<Cow<'static, str>>) {
-        self.0.push(Refused {
-            code: Refusal::Invalid,
-            field: vec![Cow::Borrowed("input"), Cow::Borrowed(field)],
-            message: message.into(),
-        });
-    }
-
-    fn into_result(self) -> Result<(), Stop<Refusal>> {
-        if self.0.is_empty() { Ok(()) } else { Err(Stop::Refused(self.0)) }
-    }
-
     fn title(&mut self, title: &Phi<String>) -> Phi<String> {
         let title = title.trimmed();
         if title.is_blank() {

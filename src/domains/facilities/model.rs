@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
 use crate::db::schema::{facilities, facility_invitations, facility_members, member_roles};
+use crate::error::RefusalCode;
 use crate::ids::{FacilityId, InvitationId, MemberId, MemberRoleId, UserId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
@@ -175,6 +176,10 @@ pub enum Refusal {
     PrimaryRole,
     /// A member keeps at least one role.
     OnlyRole,
+}
+
+impl RefusalCode for Refusal {
+    const INVALID: Self = Self::Invalid;
 }
 
 /// The rules a facility works by. Kept as JSON; SQL reads some of the keys, so they are not renamed.

@@ -1,7 +1,6 @@
 //! What may be said of a facility and its people: pure rules, no database. All faults of an input are listed at
 //! once.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use async_graphql::MaybeUndefined;
@@ -12,7 +11,7 @@ use super::model::{
 };
 use crate::access::Role;
 use crate::crypto::blind_index::normalise;
-use crate::error::{Error, Refused, Stop};
+use crate::error::{Error, Stop};
 use crate::npi;
 use crate::phi::Phi;
 
@@ -29,23 +28,9 @@ pub(super) const BREAK_GLASS_MINUTES: std::ops::RangeInclusive<i32> = 15..=480;
 /// Days an invitation may be good for.
 pub(super) const INVITATION_DAYS: std::ops::RangeInclusive<i32> = 1..=30;
 
-/// Gathers faults while values are read.
-#[derive(Default)]
-pub(super) struct Faults(Vec<Refused<Refusal>>);
+pub(super) type Faults = crate::error::Faults<Refusal>;
 
 impl Faults {
-    pub(super) fn add(&mut self, field: &'static str, message: impl Into<Cow<'static, str>>) {
-        self.0.push(Refused {
-            code: Refusal::Invalid,
-            field: vec![Cow::Borrowed("input"), Cow::Borrowed(field)],
-            message: message.into(),
-        });
-    }
-
-    pub(super) fn into_result(self) -> Result<(), Stop<Refusal>> {
-        if self.0.is_empty() { Ok(()) } else { Err(Stop::Refused(self.0)) }
-    }
-
     /// One line of text that must be there.
     fn line(&mut self, field: &'static str, text: &str, most: usize) -> String {
         let text = text.trim();

@@ -8,7 +8,7 @@ use super::HashedPassword;
 use crate::access::PlatformRole;
 use crate::crypto::token::Token;
 use crate::db::schema::{refresh_tokens, user_sessions, user_totp, users};
-use crate::error::{Error, Result};
+use crate::error::{Error, RefusalCode, Result};
 use crate::ids::{FacilityId, SessionId, UserId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
@@ -46,6 +46,10 @@ pub enum Refusal {
     SecondFactorOff,
     /// An account with this e-mail address exists. Never told to someone who is not signed in.
     EmailTaken,
+}
+
+impl RefusalCode for Refusal {
+    const INVALID: Self = Self::Invalid;
 }
 
 /// An account as stored.

@@ -1,14 +1,12 @@
 //! What may be kept of an account: pure rules, no database. All faults of an input are listed at once.
 
-use std::borrow::Cow;
-
 use async_graphql::MaybeUndefined;
 use chrono_tz::Tz;
 
 use super::model::{NewAccount, Refusal, UpdateUser};
 use super::password::weakness;
 use crate::crypto::blind_index::normalise;
-use crate::error::{Refused, Stop};
+use crate::error::Stop;
 use crate::npi;
 use crate::phi::Phi;
 
@@ -21,23 +19,9 @@ const MAX_LOCALE: usize = 35;
 const DEFAULT_LOCALE: &str = "en-US";
 const DEFAULT_TIME_ZONE: &str = "UTC";
 
-/// Gathers faults while values are read.
-#[derive(Default)]
-struct Faults(Vec<Refused<Refusal>>);
+type Faults = crate::error::Faults<Refusal>;
 
 impl Faults {
-    fn add(&mut self, field: &'static str, message: impl Into<Cow<'static, str>>) {
-        self.0.push(Refused {
-            code: Refusal::Invalid,
-            field: vec![Cow::Borrowed("input"), Cow::Borrowed(field)],
-            message: message.into(),
-        });
-    }
-
-    fn into_result(self) -> Result<(), Stop<Refusal>> {
-        if self.0.is_empty() { Ok(()) } else { Err(Stop::Refused(self.0)) }
-    }
-
     fn display_name(&mut self, name: &Phi<String>) -> Phi<String> {
         let name = name.trimmed();
         if name.is_blank() {

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::domains::documents::model::Refusal;
-use crate::error::{Refused, Stop};
+use crate::error::Stop;
 use crate::text_enum::text_enum;
 
 /// Longer forms are not filled in.
@@ -80,18 +80,12 @@ impl std::fmt::Debug for FieldValue {
 /// What is filled into a form, by key of the field.
 pub type Values = BTreeMap<String, FieldValue>;
 
-/// Gathers faults of a form or of what is filled in.
-#[derive(Default)]
-struct Faults(Vec<Refused<Refusal>>);
+type Faults = crate::error::Faults<Refusal>;
 
 impl Faults {
-    fn add(&mut self, code: Refusal, path: &[&str], message: impl Into<Cow<'static, str>>) {
-        let field = path.iter().map(|part| Cow::Owned((*part).to_owned())).collect();
-        self.0.push(Refused { code, field, message: message.into() });
-    }
-
-    fn into_result(self) -> Result<(), Stop<Refusal>> {
-        if self.0.is_empty() { Ok(()) } else { Err(Stop::Refused(self.0)) }
+    /// A fault of a form, or of what is filled in.
+    fn add_below(&mut self, code: Refusal, path: &[&str], message: impl Into<Cow<'static, str>>) {
+        self.push(code, path.iter().map(|part| Cow::Owned((*part).to_owned())).collect(), message);
     }
 }
 
@@ -112,16 +106,16 @@ fn is_key(key: &str) -> bool {
 pub fn check_form(name: &str, fields: &[Field]) -> Result<(), Stop<Refusal>> {
     let mut faults = Faults::default();
     if !is_plain(name, MAX_NAME) {
-        faults.add(Refusal::Invalid, &["input", "name"], format!("must have 1 to {MAX_NAME} characters"));
+        faults.add_below(Refusal::Invalid, &["input", "name"], format!("must have 1 to {MAX_NAME} characters"));
     }
     if fields.is_empty() || fields.len() > MAX_FIELDS {
-        faults.add(Refusal::Invalid, &["input", "fields"], format!("must be 1 to {MAX_FIELDS}"));
+        faults.add_below(Refusal::Invalid, &["input", "fields"], format!("must be 1 to {MAX_FIELDS}"));
     }
     let mut seen = BTreeSet::new();
     for (at, field) in fields.iter().enumerate() {
         let at = at.to_string();
         let mut fault = |part: &str, message: Cow<'static, str>| {
-            faults.add(Refusal::Invalid, &["input", "fields", &at, part], message);
+            faults.add_below(Refusal::Invalid, &["input", "fields", &at, part], message);
         };
         if !is_key(&field.key) {
             fault("key", "must be lower-case letters, digits and underscores, and begin with a letter".into());
@@ -154,17 +148,17 @@ pub fn check_values(fields: &[Field], given: Vec<(String, FieldValue)>) -> Resul
     for (key, value) in given {
         let Some(field) = fields.iter().find(|field| field.key == key) else {
             // The key came from outside and is not repeated.
-            faults.add(Refusal::Invalid, &["input", "fields"], "names a field that the template does not have");
+            faults.add_below(Refusal::Invalid, &["input", "fields"], "names a field that the template does not have");
             continue;
         };
         match fits(field, value) {
             Ok(None) => {}
             Ok(Some(value)) => {
                 if values.insert(key, value).is_some() {
-                    faults.add(Refusal::Invalid, &["input", "fields", &field.key], "is given twice");
+                    faults.add_below(Refusal::Invalid, &["input", "fields", &field.key], "is given twice");
                 }
             }
-            Err(message) => faults.add(Refusal::Invalid, &["input", "fields", &field.key], message),
+            Err(message) => faults.add_below(Refusal::Invalid, &["input", "fields", &field.key], message),
         }
     }
     faults.into_result()?;
@@ -222,7 +216,7 @@ fn fits(field: &Field, value: FieldValue) -> Result<Option<FieldValue>, Cow<'sta
 pub fn check_complete(fields: &[Field], values: &Values) -> Result<(), Stop<Refusal>> {
     let mut faults = Faults::default();
     for field in fields.iter().filter(|field| field.required && !values.contains_key(&field.key)) {
-        faults.add(Refusal::Incomplete, &["fields", &field.key], format!("{} is not filled in", field.label));
+        faults.add_below(Refusal::Incomplete, &["fields", &field.key], format!("{} is not filled in", field.label));
     }
     faults.into_result()
 }

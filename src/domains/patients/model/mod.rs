@@ -37,6 +37,7 @@ pub use visit::{
 };
 
 use crate::db::schema::{patient_terms, patients};
+use crate::error::RefusalCode;
 use crate::ids::{FacilityId, PatientId, UserId};
 use crate::phi::Phi;
 use crate::text_enum::text_enum;
@@ -96,6 +97,10 @@ pub enum Refusal {
     AlreadyReviewed,
     /// Nobody reviews their own emergency access.
     OwnAccess,
+}
+
+impl RefusalCode for Refusal {
+    const INVALID: Self = Self::Invalid;
 }
 
 /// A patient as stored.

@@ -5,7 +5,6 @@ mod parts;
 mod patient;
 mod visit;
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -19,7 +18,6 @@ pub(super) use visit::{changed_visit, diagnosis_code, visit};
 
 use super::model::Refusal;
 use crate::crypto::blind_index::normalise;
-use crate::error::{Refused, Stop};
 use crate::phi::Phi;
 
 const MAX_NAME: usize = 100;
@@ -27,41 +25,9 @@ const MAX_EMAIL: usize = 254; // RFC 5321, 4.5.3.1.3
 /// Nobody alive was born before; a typing error was.
 const EARLIEST_YEAR: i32 = 1880;
 
-/// Gathers faults while values are read.
-#[derive(Default)]
-pub(super) struct Faults(Vec<Refused<Refusal>>);
+pub(super) type Faults = crate::error::Faults<Refusal>;
 
 impl Faults {
-    pub(super) fn add(&mut self, field: &'static str, message: impl Into<Cow<'static, str>>) {
-        self.add_at(&[field], message);
-    }
-
-    /// A fault somewhere below the input.
-    pub(super) fn add_at(&mut self, path: &[&'static str], message: impl Into<Cow<'static, str>>) {
-        let path = path.iter().map(|part| Cow::Borrowed(*part));
-        self.add_path(path.collect(), Refusal::Invalid, message);
-    }
-
-    /// A fault of one item of a list.
-    pub(super) fn add_item(
-        &mut self,
-        list: &'static str,
-        at: usize,
-        code: Refusal,
-        message: impl Into<Cow<'static, str>>,
-    ) {
-        self.add_path(vec![Cow::Borrowed(list), Cow::Owned(at.to_string())], code, message);
-    }
-
-    fn add_path(&mut self, below: Vec<Cow<'static, str>>, code: Refusal, message: impl Into<Cow<'static, str>>) {
-        let field = std::iter::once(Cow::Borrowed("input")).chain(below).collect();
-        self.0.push(Refused { code, field, message: message.into() });
-    }
-
-    pub(super) fn into_result(self) -> Result<(), Stop<Refusal>> {
-        if self.0.is_empty() { Ok(()) } else { Err(Stop::Refused(self.0)) }
-    }
-
     /// A changed value that must be there: null is a fault.
     pub(super) fn needed<T>(&mut self, field: &'static str, patch: MaybeUndefined<T>, current: T) -> T {
         match patch {
