@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION app_open_documents() RETURNS uuid[]
     LANGUAGE sql STABLE AS $$
     SELECT coalesce(array_agg(id), '{}') FROM (
         SELECT document_id AS id FROM document_patients
-        WHERE facility_id = app_facility() AND patient_id = ANY (app_open_patients())
+        WHERE facility_id = app_facility() AND patient_id = ANY ((SELECT app_open_patients())::uuid[])
         UNION
         SELECT id FROM documents WHERE facility_id = app_facility() AND author_id = app_user()
     ) open
@@ -70,12 +70,13 @@ CREATE POLICY open_document ON amendment_requests AS RESTRICTIVE FOR SELECT USIN
 DO $$
 DECLARE target text;
 BEGIN
-    -- A sub-select in an OR is hashed once; an array would be walked for every passage of the facility.
+    -- A sub-select in an OR is hashed once; an array would be walked for every passage of the facility. The one within
+    -- keeps the planner from asking the function each time it plans, to guess how many there will be.
     FOREACH target IN ARRAY ARRAY['document_signatures', 'document_chunks', 'chunk_embeddings', 'chunk_terms', 'document_work'] LOOP
         EXECUTE format('DROP POLICY IF EXISTS open_document ON %I', target);
         EXECUTE format('CREATE POLICY open_document ON %I AS RESTRICTIVE FOR SELECT USING ('
             '(SELECT app_patient_scope()) = ''all'' OR ((SELECT app_patient_scope()) = ''own'' '
-            'AND document_id IN (SELECT unnest(app_open_documents()))))', target);
+            'AND document_id IN (SELECT unnest((SELECT app_open_documents())))))', target);
     END LOOP;
 END $$;
 
@@ -113,7 +114,7 @@ BEGIN
         EXECUTE format('DROP POLICY IF EXISTS kept_apart ON %I', target);
         EXECUTE format('CREATE POLICY kept_apart ON %I AS RESTRICTIVE FOR SELECT USING ('
             '(SELECT cardinality(app_hidden_documents())) = 0 '
-            'OR document_id NOT IN (SELECT unnest(app_hidden_documents())))', target);
+            'OR document_id NOT IN (SELECT unnest((SELECT app_hidden_documents()))))', target);
     END LOOP;
 END $$;
 

@@ -264,6 +264,23 @@ async fn a_restricted_therapist_finds_open_charts_alone() {
     }
 }
 
+/// Neither when a statement is run nor when it is planned: an author of many documents would wait for both.
+#[tokio::test]
+async fn which_documents_are_open_is_not_asked_for_who_may_open_all() {
+    let app = start().await;
+    let physician = app.member(&[Role::Physician]).await;
+    let patient = register(&app, "Ada").await;
+    let note = write_note(&physician, ANKLE, json!({ "patientIds": [patient] })).await;
+    app.work().await;
+    let fails = "CREATE OR REPLACE FUNCTION app_open_documents() RETURNS uuid[] LANGUAGE plpgsql STABLE AS \
+        $$ BEGIN RAISE EXCEPTION 'asked'; END $$";
+    app.db_execute(fails).await;
+    for patient in [None, Some(patient)] {
+        let found = physician.run(SEARCH, json!({ "query": "ankle", "patient": patient })).await.ok();
+        assert_eq!(found["documentSearch"]["edges"][0]["node"]["document"]["id"], note, "{found}");
+    }
+}
+
 #[tokio::test]
 async fn a_search_is_recorded_without_its_words() {
     let app = start().await;
