@@ -55,7 +55,7 @@ enum Part {
 /// Entries go in here. One that is dropped before it is finished ends the bytes with an error.
 pub(crate) struct Archive {
     /// None while it works, and after it failed.
-    zip: Option<Zip>,
+    zip: Option<Box<Zip>>,
     gathered: Gathered,
     parts: mpsc::Sender<Part>,
     patience: Duration,
@@ -66,7 +66,7 @@ impl Archive {
     pub(crate) fn begin() -> (Self, impl Stream<Item = io::Result<Bytes>> + Send) {
         let (parts, outgoing) = mpsc::channel(PIECES);
         let gathered = Gathered::default();
-        let zip = Some(ZipWriter::new_stream(gathered.clone()));
+        let zip = Some(Box::new(ZipWriter::new_stream(gathered.clone())));
         let bytes = futures::stream::unfold(Some(outgoing), |outgoing| async move {
             let mut outgoing = outgoing?;
             match outgoing.recv().await {

@@ -1,7 +1,8 @@
 -- A conversation is seen by those who take part in it and nobody else, whatever their role; the server itself sees all.
 
 -- Conversations the bound user takes part in. The setting, taken back at once, keeps the policy of
--- conversation_participants below from asking this function in turn; the planner asks it nevertheless, for an estimate.
+-- conversation_participants below from asking this function in turn. Policies unnest a sub-select of it: of the bare
+-- function the planner would ask, each time it plans, how many there are.
 CREATE OR REPLACE FUNCTION app_conversations() RETURNS uuid[]
     LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -24,11 +25,11 @@ DROP POLICY IF EXISTS takes_part ON conversation_participants;
 CREATE POLICY takes_part ON conversation_participants AS RESTRICTIVE FOR SELECT USING (
     CASE WHEN (SELECT coalesce(current_setting('app.joining', true), '')) = 'on' THEN user_id = (SELECT app_user())
         ELSE (SELECT app_scope()) = 'system' OR user_id = (SELECT app_user())
-            OR conversation_id IN (SELECT unnest(app_conversations())) END);
+            OR conversation_id IN (SELECT unnest((SELECT app_conversations()))) END);
 DROP POLICY IF EXISTS takes_part_update ON conversation_participants;
 CREATE POLICY takes_part_update ON conversation_participants AS RESTRICTIVE FOR UPDATE USING (
     (SELECT app_scope()) = 'system' OR user_id = (SELECT app_user())
-    OR conversation_id IN (SELECT unnest(app_conversations())));
+    OR conversation_id IN (SELECT unnest((SELECT app_conversations()))));
 DROP POLICY IF EXISTS takes_part_insert ON conversation_participants;
 CREATE POLICY takes_part_insert ON conversation_participants AS RESTRICTIVE FOR INSERT WITH CHECK (
     (SELECT app_scope()) = 'system' OR invited_by = (SELECT app_user())
@@ -105,7 +106,7 @@ BEGIN
     FOREACH target IN ARRAY ARRAY['message_terms', 'message_embeddings'] LOOP
         EXECUTE format('DROP POLICY IF EXISTS takes_part ON %I', target);
         EXECUTE format('CREATE POLICY takes_part ON %I AS RESTRICTIVE USING ((SELECT app_scope()) = ''system'' '
-            'OR conversation_id IN (SELECT unnest(app_conversations())))', target);
+            'OR conversation_id IN (SELECT unnest((SELECT app_conversations()))))', target);
     END LOOP;
 END $$;
 
