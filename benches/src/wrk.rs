@@ -140,7 +140,6 @@ mod tests {
     #[tokio::test]
     async fn requests_are_made_in_turn_and_looked_at() {
         if present().await.is_err() {
-            println!("without wrk");
             return;
         }
         let handler = async |headers: HeaderMap, body: String| match headers["x-who"].to_str().unwrap() {

@@ -14,11 +14,10 @@ use crate::ids::{ChunkId, DocumentId};
 /// What the ranking by words weighs beside that by meaning, up to [`SHORT`] words. Tuned on the halves named in
 /// `docs/search-quality.md`.
 const LEXICAL_WEIGHT: f64 = 0.4;
-/// Of a longer query no passage has most words: what share of them it has is worth more, up to [`LONG`] words. Beyond,
-/// queries tell a story, and its words say less.
+/// Of a longer query no passage has most words: what share of them it has is worth more, by the square of its length, up
+/// to [`LONG`] words. Beyond, queries tell a story, and its words say less.
 const SHORT: f64 = 6.0;
-const LONG: f64 = 18.0;
-const BY_LENGTH: f64 = 1.5;
+const LONG: f64 = 15.0;
 
 /// A passage of one ranking; its score is from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,7 +50,7 @@ impl Weights {
         match mode {
             DocumentSearchMode::Hybrid | DocumentSearchMode::Reranked => {
                 let length = f64::from(u32::try_from(lexemes).unwrap_or(u32::MAX)).clamp(SHORT, LONG) / SHORT;
-                let words = LEXICAL_WEIGHT * length.powf(BY_LENGTH);
+                let words = LEXICAL_WEIGHT * length * length;
                 Self { meaning: 1.0 / (1.0 + words), words: words / (1.0 + words) }
             }
             DocumentSearchMode::Semantic => Self { meaning: 1.0, words: 0.0 },
@@ -125,10 +124,12 @@ mod tests {
     #[test]
     fn the_words_of_a_long_query_weigh_more() {
         let share = |lexemes| Weights::of(DocumentSearchMode::Hybrid, lexemes).words;
-        assert!((share(1) - 0.4 / 1.4).abs() < 1e-12 && (share(6) - share(1)).abs() < 1e-12);
-        let words = 0.4 * 8_f64.sqrt();
+        assert!(
+            (share(1) - LEXICAL_WEIGHT / (1.0 + LEXICAL_WEIGHT)).abs() < 1e-12 && (share(6) - share(1)).abs() < 1e-12
+        );
+        let words = LEXICAL_WEIGHT * 4.0;
         assert!((share(12) - words / (1.0 + words)).abs() < 1e-12);
-        assert!(share(18) > share(12) && (share(200) - share(18)).abs() < 1e-12);
+        assert!(share(15) > share(12) && (share(200) - share(15)).abs() < 1e-12);
     }
 
     #[test]
