@@ -338,12 +338,14 @@ SELECT protect_tenant_table('lexeme_spellings', 'SELECT, INSERT');
 
 CREATE TABLE search_statistics (
     facility_id uuid NOT NULL CONSTRAINT search_statistics_facility_id_fkey REFERENCES facilities (id),
+    documents bigint NOT NULL,
     chunks bigint NOT NULL,
     terms bigint NOT NULL,
     PRIMARY KEY (facility_id)
 );
 COMMENT ON TABLE search_statistics IS 'Sizes of a facility in search, for ranking.';
 COMMENT ON COLUMN search_statistics.facility_id IS 'identifier: the facility';
+COMMENT ON COLUMN search_statistics.documents IS 'operational: documents with passages';
 COMMENT ON COLUMN search_statistics.chunks IS 'operational: passages';
 COMMENT ON COLUMN search_statistics.terms IS 'operational: lexemes of all passages';
 SELECT protect_tenant_table('search_statistics');

@@ -1525,6 +1525,8 @@ diesel::table! {
     search_statistics (facility_id) {
         /// identifier: the facility
         facility_id -> Uuid,
+        /// operational: documents with passages
+        documents -> BigInt,
         /// operational: passages
         chunks -> BigInt,
         /// operational: lexemes of all passages

@@ -186,9 +186,10 @@ async fn write_terms(client: &Client, facility: &Facility, passages: &[Passage<'
         }
     }
     rows.finish().await?;
-    let mut sizes = Copy::into(client, "search_statistics", "facility_id, chunks, terms").await?;
+    let mut sizes = Copy::into(client, "search_statistics", "facility_id, documents, chunks, terms").await?;
+    let documents = i64::try_from(passages.len().div_ceil(PASSAGES))?;
     let chunks = i64::try_from(passages.len())?;
-    sizes.row(&[Value::Uuid(facility.id.uuid()), Value::Int(chunks), Value::Int(total)]).await?;
+    sizes.row(&[Value::Uuid(facility.id.uuid()), Value::Int(documents), Value::Int(chunks), Value::Int(total)]).await?;
     sizes.finish().await
 }
 

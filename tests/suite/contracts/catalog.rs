@@ -1,5 +1,8 @@
 //! The database's own catalogue: every table is protected, keyed, indexed and described.
 
+use anamnesis::db::CONNECTION_SETUP;
+use anamnesis::ids::TypedId as _;
+
 use crate::harness::TestApp;
 
 /// Tables of no tenant and no person: reference data and bookkeeping. The list may only shrink or be argued for.
@@ -170,6 +173,52 @@ async fn without_a_bound_tenant_there_are_no_rows() {
         let table = &table[0];
         let seen = crate::harness::query_text(&app.database.server_url, &format!("SELECT count(*) FROM {table}")).await;
         assert_eq!(seen[0][0].as_deref(), Some("0"), "{table} shows rows to nobody in particular");
+    }
+}
+
+/// Whether the server can plan a query on behalf of the system. What it reads is not asked for.
+async fn is_planned(app: &TestApp, query: &str) -> bool {
+    let (client, connection) =
+        tokio_postgres::connect(&app.database.server_url, tokio_postgres::NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let script = format!(
+        "{CONNECTION_SETUP}; BEGIN; SELECT bind_system('system', '{}', now()); EXPLAIN {query}; ROLLBACK",
+        app.facility.uuid()
+    );
+    client.simple_query(&script).await.is_ok()
+}
+
+/// What a policy asks once for each statement, such as all documents that are open, may be long: asked by the planner as
+/// well, to guess rows, it would cost as much again for each table of each statement.
+#[tokio::test]
+async fn what_policies_ask_is_not_asked_while_planning() {
+    let app = TestApp::start().await;
+    let lists = rows(
+        &app,
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'app\\_%' \
+         AND prorettype = 'uuid[]'::regtype AND pronargs = 0",
+    )
+    .await;
+    assert!(lists.len() >= 4, "{lists:?}");
+    for list in &lists {
+        app.db_execute(&format!(
+            "CREATE OR REPLACE FUNCTION {}() RETURNS uuid[] LANGUAGE plpgsql STABLE AS \
+             $$ BEGIN RAISE EXCEPTION 'asked'; END $$",
+            list[0]
+        ))
+        .await;
+        // The measure itself: of the bare function the planner does ask.
+        assert!(!is_planned(&app, &format!("SELECT unnest({}())", list[0])).await, "{}", list[0]);
+    }
+    let tables = rows(
+        &app,
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') \
+         AND has_table_privilege('anamnesis_server', oid, 'SELECT')",
+    )
+    .await;
+    assert!(tables.len() > 30, "only {} tables are readable", tables.len());
+    for table in tables {
+        assert!(is_planned(&app, &format!("SELECT FROM {}", table[0])).await, "{}", table[0]);
     }
 }
 

@@ -210,6 +210,7 @@ pub(super) async fn replace(
         .bind::<SqlUuid, _>(id)
         .execute(&mut db)
         .await?;
+    let documents = i64::from(!prepared.is_empty()) - i64::from(before.chunks > 0);
     let chunks = i64::try_from(prepared.len()).unwrap_or(i64::MAX) - before.chunks;
     let terms = prepared.iter().map(|passage| i64::from(passage.term_count)).sum::<i64>() - before.terms;
     insert_chunks(db, facility, id, &prepared).await?;
@@ -218,10 +219,11 @@ pub(super) async fn replace(
         .await?;
     insert_spellings(db, facility, spelled).await?;
     // Last, since every document of the facility waits for this row.
-    sql("INSERT INTO search_statistics (facility_id, chunks, terms) VALUES ($1, $2, $3) \
-         ON CONFLICT (facility_id) DO UPDATE SET chunks = search_statistics.chunks + excluded.chunks, \
-         terms = search_statistics.terms + excluded.terms")
+    sql("INSERT INTO search_statistics (facility_id, documents, chunks, terms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (facility_id) DO UPDATE SET documents = search_statistics.documents + excluded.documents, \
+         chunks = search_statistics.chunks + excluded.chunks, terms = search_statistics.terms + excluded.terms")
     .bind::<SqlUuid, _>(facility)
+    .bind::<BigInt, _>(documents)
     .bind::<BigInt, _>(chunks)
     .bind::<BigInt, _>(terms)
     .execute(&mut db)

@@ -174,20 +174,34 @@ macro_rules! lexical {
             "WITH asked AS MATERIALIZED (SELECT * FROM unnest($2::bigint[], $13::float8[], $14::bool[], $15::int[]) \
                  AS a (term, weight, own, meaning)), \
              sizes AS MATERIALIZED (SELECT coalesce(max(greatest(chunks, 1)), 1)::float8 AS passages, \
-                 coalesce(max(greatest(terms::float8 / greatest(chunks, 1), 1)), 1) AS length \
+                 coalesce(max(greatest(terms::float8 / greatest(chunks, 1), 1)), 1) AS length, \
+                 coalesce(max(greatest(terms::float8 / greatest(documents, 1), 1)), 1) AS whole \
                  FROM search_statistics WHERE facility_id = $1), ",
             $found,
-            "rare AS MATERIALIZED (SELECT a.*, sizes.length, ln(1 + (greatest(sizes.passages, coalesce(s.passages, 0)) \
-                     - coalesce(s.passages, 0) + 0.5) / (coalesce(s.passages, 0) + 0.5)) AS idf \
+            "rare AS MATERIALIZED (SELECT a.*, sizes.length, sizes.whole, \
+                     ln(1 + (greatest(sizes.passages, coalesce(s.passages, 0)) - coalesce(s.passages, 0) + 0.5) \
+                         / (coalesce(s.passages, 0) + 0.5)) AS idf \
                  FROM asked a CROSS JOIN sizes LEFT JOIN spread s USING (term)), \
-             valued AS MATERIALIZED (SELECT r.term, r.own, r.length, 2.2 * r.weight * CASE WHEN r.own THEN r.idf ELSE least(r.idf, \
-                     (SELECT avg(o.idf) FROM rare o WHERE o.own AND o.meaning = r.meaning)) END AS value FROM rare r) \
-             SELECT h.chunk_id, h.document_id, least(1, sum(v.value * h.frequency \
-                     / (h.frequency + 1.2 * (0.25 + 0.75 * h.term_count / v.length))) \
-                 / (SELECT greatest(sum(value) FILTER (WHERE own), 1e-9) FROM valued)) AS score \
-             FROM hits h JOIN valued v USING (term) ",
+             valued AS MATERIALIZED (SELECT r.term, r.own, r.length, r.whole, \
+                     2.2 * r.weight * CASE WHEN r.own THEN r.idf ELSE least(r.idf, \
+                     (SELECT avg(o.idf) FROM rare o WHERE o.own AND o.meaning = r.meaning)) END AS value FROM rare r), \
+             best AS MATERIALIZED (SELECT h.chunk_id, h.document_id, sum(v.value * h.frequency \
+                     / (h.frequency + 1.2 * (0.25 + 0.75 * h.term_count / v.length))) AS score \
+                 FROM hits h JOIN valued v USING (term) ",
             $where,
-            " GROUP BY h.chunk_id, h.document_id ORDER BY score DESC, h.chunk_id LIMIT $16"
+            " GROUP BY h.chunk_id, h.document_id ORDER BY score DESC, h.chunk_id LIMIT $16), \
+             told AS MATERIALIZED (SELECT p.document_id, p.term, sum(p.frequency)::float8 AS frequency, \
+                     sum(sum(p.length)) OVER (PARTITION BY p.document_id) AS length \
+                 FROM (SELECT document_id, term, frequency, \
+                         term_count::float8 / count(*) OVER (PARTITION BY chunk_id) AS length FROM hits \
+                     WHERE (document_id IN (SELECT b.document_id FROM best b)) IS TRUE) p GROUP BY p.document_id, p.term), \
+             whole AS MATERIALIZED (SELECT t.document_id, sum(v.value * t.frequency \
+                     / (t.frequency + 1.2 * (0.25 + 0.75 * t.length / v.whole))) AS score \
+                 FROM told t JOIN valued v USING (term) GROUP BY t.document_id) \
+             SELECT b.chunk_id, b.document_id, least(1, \
+                 b.score * (1 + d.score / max(b.score) OVER (PARTITION BY b.document_id)) / 2 \
+                 / (SELECT greatest(sum(value) FILTER (WHERE own), 1e-9) FROM valued)) AS score \
+             FROM best b JOIN whole d USING (document_id) ORDER BY score DESC, b.chunk_id"
         )
     };
 }
@@ -196,6 +210,11 @@ macro_rules! lexical {
 /// never negative. Document frequencies count what the actor may see. `$13` weighs the terms, `$14` says which are the
 /// query's own: the score is the share of what a passage could reach that has all of these. `$15` says which terms stand
 /// for the same: a synonym is not worth more than the word itself for being rarer.
+///
+/// The words of a query may stand apart in a document, some in one passage and some in the next. So the score of a
+/// document's best passage is half its own and half that of all its passages with any of the words, read as one; its
+/// other passages keep their proportion to the best. The length of a passage is shared out among its postings, which so
+/// add up to the length of the document without a join, as the planner, which knows nothing of these rows, joins badly.
 pub const LEXICAL: &str =
     lexical!(everywhere!(), concat!("WHERE (h.document_id IN (", wanted_anywhere!("d.id"), ")) IS TRUE"));
 /// The same of everything the actor may see.

@@ -43,8 +43,8 @@ async fn import(app: &TestApp, from: usize, to: usize) {
              md5('d' || n / 10)::uuid, l2_normalize((SELECT array_agg((x) \
              + 0.8 * (random() - 0.5)) FROM unnest(v) x)::halfvec) \
              FROM generate_series({from}, {to} - 1) n JOIN centres ON g = (n * 7919) % 60;
-         INSERT INTO search_statistics (facility_id, chunks, terms) VALUES ('{facility}', {to}, {to} * 40) \
-             ON CONFLICT (facility_id) DO UPDATE SET chunks = excluded.chunks;
+         INSERT INTO search_statistics (facility_id, documents, chunks, terms) \
+             VALUES ('{facility}', {to} / 10, {to}, {to} * 40) ON CONFLICT (facility_id) DO UPDATE SET chunks = excluded.chunks;
          ANALYZE chunk_embeddings"
     );
     app.db_execute(&statements).await;

@@ -17,7 +17,7 @@ const STATE: &str =
 const DERIVED: &str = "SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
     SELECT c.document_id || ' ' || position || ' ' || coalesce(page, 0) || ' ' || start_char || ' ' || end_char || ' '
         || c.term_count || ' ' || embedding::text || ' ' || (SELECT string_agg(t.term || 'x' || t.frequency, ' ' ORDER BY t.term)
-            FROM chunk_terms t WHERE t.chunk_id = c.id) || ' ' || s.chunks || ' ' || s.terms AS line
+            FROM chunk_terms t WHERE t.chunk_id = c.id) || ' ' || s.documents || ' ' || s.chunks || ' ' || s.terms AS line
     FROM document_chunks c JOIN chunk_embeddings e ON e.chunk_id = c.id JOIN search_statistics s ON s.facility_id = c.facility_id) l";
 
 async fn state(client: &Client, id: &str) -> Value {
@@ -87,6 +87,7 @@ async fn doing_a_job_again_leaves_the_same() {
     app.work().await;
     assert_eq!(state(&physician, &note).await["status"], "READY");
     assert_eq!(state(&physician, &file).await["status"], "READY");
+    assert_eq!(app.db_value("SELECT documents FROM search_statistics").await, "2");
     let before = app.db_value(DERIVED).await;
     queue_again(&app, "documents.index_note", &note).await;
     queue_again(&app, "documents.extract", &file).await;

@@ -45,6 +45,30 @@ async fn an_abbreviation_finds_what_it_is_short_for_and_back() {
     assert_eq!(found(&physician, "suicidal ideation", lexical).await, [ids[1].clone(), ids[0].clone()]);
 }
 
+/// Of two words in two passages of one note each passage alone has half, as a shorter note with one of the words has.
+#[tokio::test]
+async fn words_that_stand_apart_in_a_note_are_found_together() {
+    let app = start().await;
+    let physician = app.member(&[Role::Physician]).await;
+    let log =
+        |entries: i32| (1..=entries).map(|n| format!("Entry {n} of the weekly log was read. ")).collect::<String>();
+    let [short, long] = [log(18), log(28)];
+    let (drawn, tremor) = ("The lithium level was drawn. ", "There is a fine tremor.");
+    let texts = [
+        format!("{drawn}{short}"),
+        format!("{short}{tremor}"),
+        format!("{drawn}{long}{tremor}"),
+        format!("Nothing else. {short}"),
+        format!("{short}Nothing else."),
+    ];
+    let ids = notes(&physician, &texts.each_ref().map(String::as_str)).await;
+    app.work().await;
+    let passages = app.db_value("SELECT string_agg(chunk_count::text, ' ' ORDER BY chunk_count) FROM documents").await;
+    assert_eq!(passages, "1 1 1 1 2");
+    let hits = found(&physician, "lithium tremor", json!({ "mode": LEXICAL })).await;
+    assert_eq!((hits.len(), &hits[..2]), (4, &[ids[2].clone(), ids[2].clone()][..]));
+}
+
 #[tokio::test]
 async fn what_a_note_denies_is_marked_as_negated() {
     let app = start().await;
