@@ -175,14 +175,14 @@ macro_rules! lexical {
                  AS a (term, weight, own, meaning)), \
              sizes AS MATERIALIZED (SELECT coalesce(max(greatest(chunks, 1)), 1)::float8 AS passages, \
                  coalesce(max(greatest(terms::float8 / greatest(chunks, 1), 1)), 1) AS length, \
-                 coalesce(max(greatest(terms::float8 / greatest(documents, 1), 1)), 1) AS whole \
+                 coalesce(max(greatest(terms::float8 / greatest(documents, 1), 1)), 1) AS full_length \
                  FROM search_statistics WHERE facility_id = $1), ",
             $found,
-            "rare AS MATERIALIZED (SELECT a.*, sizes.length, sizes.whole, \
+            "rare AS MATERIALIZED (SELECT a.*, sizes.length, sizes.full_length, \
                      ln(1 + (greatest(sizes.passages, coalesce(s.passages, 0)) - coalesce(s.passages, 0) + 0.5) \
                          / (coalesce(s.passages, 0) + 0.5)) AS idf \
                  FROM asked a CROSS JOIN sizes LEFT JOIN spread s USING (term)), \
-             valued AS MATERIALIZED (SELECT r.term, r.own, r.length, r.whole, \
+             valued AS MATERIALIZED (SELECT r.term, r.own, r.length, r.full_length, \
                      2.2 * r.weight * CASE WHEN r.own THEN r.idf ELSE least(r.idf, \
                      (SELECT avg(o.idf) FROM rare o WHERE o.own AND o.meaning = r.meaning)) END AS value FROM rare r), \
              best AS MATERIALIZED (SELECT h.chunk_id, h.document_id, sum(v.value * h.frequency \
@@ -196,7 +196,7 @@ macro_rules! lexical {
                          term_count::float8 / count(*) OVER (PARTITION BY chunk_id) AS length FROM hits \
                      WHERE (document_id IN (SELECT b.document_id FROM best b)) IS TRUE) p GROUP BY p.document_id, p.term), \
              whole AS MATERIALIZED (SELECT t.document_id, sum(v.value * t.frequency \
-                     / (t.frequency + 1.2 * (0.25 + 0.75 * t.length / v.whole))) AS score \
+                     / (t.frequency + 1.2 * (0.25 + 0.75 * t.length / v.full_length))) AS score \
                  FROM told t JOIN valued v USING (term) GROUP BY t.document_id) \
              SELECT b.chunk_id, b.document_id, least(1, \
                  b.score * (1 + d.score / max(b.score) OVER (PARTITION BY b.document_id)) / 2 \
