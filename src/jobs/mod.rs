@@ -12,7 +12,8 @@ mod worker;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use diesel::sql_types::{Jsonb, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel::QueryableByName;
+use diesel::sql_types::{Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -80,6 +81,12 @@ impl NewJob {
     }
 }
 
+#[derive(QueryableByName)]
+struct Running {
+    #[diesel(sql_type = Bool)]
+    running: bool,
+}
+
 /// Queues a job in the transaction that causes it.
 ///
 /// # Errors
@@ -128,4 +135,19 @@ pub async fn enqueue_all(tx: &Tx, jobs: Vec<NewJob>) -> Result<()> {
     .execute(&mut tx.db()?)
     .await?;
     Ok(())
+}
+
+/// Whether a job of the same kind and key is at work: for work that does not need to be done again for what came meanwhile.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_running(tx: &Tx, job: &NewJob) -> Result<bool> {
+    let row: Running = sql("SELECT EXISTS (SELECT FROM jobs WHERE facility_id = $1 AND kind = $2 \
+             AND deduplication_key = $3 AND state = 'running') AS running")
+    .bind::<SqlUuid, _>(job.facility)
+    .bind::<Text, _>(job.kind)
+    .bind::<Nullable<Text>, _>(job.deduplication_key.as_deref())
+    .get_result(&mut tx.db()?)
+    .await?;
+    Ok(row.running)
 }

@@ -150,7 +150,7 @@ pub(super) async fn complete(app: &App, worker: &str, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Puts a failed job back, or lays it down dead when `again` is `None`.
+/// Puts a failed job back, or lays it down dead when `again` is `None`. Where its like was queued meanwhile, that one does it.
 pub(super) async fn fail(
     app: &App,
     worker: &str,
@@ -159,16 +159,19 @@ pub(super) async fn fail(
     again: Option<TimeDelta>,
 ) -> Result<()> {
     let now = app.clock.now();
-    let statement =
-        sql("UPDATE jobs SET state = $4, run_at = $5, last_error = $6, leased_until = NULL, worker = NULL, \
-         updated_at = $7 WHERE facility_id = $1 AND id = $2 AND worker = $3 AND state = 'running'")
-        .bind::<SqlUuid, _>(job.facility)
-        .bind::<SqlUuid, _>(job.id)
-        .bind::<Text, _>(worker)
-        .bind::<Text, _>(if again.is_some() { "queued" } else { "dead" })
-        .bind::<Timestamptz, _>(now + again.unwrap_or_default())
-        .bind::<Text, _>(error)
-        .bind::<Timestamptz, _>(now);
+    let statement = sql("WITH like_it AS MATERIALIZED (SELECT j.facility_id, j.id FROM jobs j JOIN jobs q \
+             USING (facility_id, kind, deduplication_key) WHERE j.facility_id = $1 AND j.id = $2 AND j.worker = $3 \
+                 AND j.state = 'running' AND q.state = 'queued' AND $4 = 'queued'), \
+         given_way AS (DELETE FROM jobs WHERE (facility_id, id) IN (SELECT facility_id, id FROM like_it)) \
+         UPDATE jobs SET state = $4, run_at = $5, last_error = $6, leased_until = NULL, worker = NULL, updated_at = $7 \
+         WHERE facility_id = $1 AND id = $2 AND worker = $3 AND state = 'running' AND NOT EXISTS (SELECT FROM like_it)")
+    .bind::<SqlUuid, _>(job.facility)
+    .bind::<SqlUuid, _>(job.id)
+    .bind::<Text, _>(worker)
+    .bind::<Text, _>(if again.is_some() { "queued" } else { "dead" })
+    .bind::<Timestamptz, _>(now + again.unwrap_or_default())
+    .bind::<Text, _>(error)
+    .bind::<Timestamptz, _>(now);
     in_worker_scope(app, now, statement).await?;
     Ok(())
 }

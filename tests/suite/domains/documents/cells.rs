@@ -197,3 +197,40 @@ async fn what_is_written_while_cells_are_made_anew_is_found_all_along() {
     assert_eq!(app.db_value(STRAYS).await, "0");
     assert_eq!(generations(&app).await, "2:308:6000");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_divide_at_once_make_one_division() {
+    let app = start().await;
+    import(&app, 0, FROM).await;
+    let (one, other) = (app.system(app.facility), app.system(app.facility));
+    let (one, other) = tokio::join!(processing::divide_now(&one), processing::divide_now(&other));
+    one.and(other).unwrap();
+    assert_eq!(generations(&app).await, "1:216:3000");
+    assert_eq!(app.db_value(STRAYS).await, "0");
+    assert_found(&app, FROM).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_second_division_is_queued_while_one_is_at_work() {
+    let app = start().await;
+    import(&app, 0, FROM).await;
+    app.db_execute(&format!(
+        "INSERT INTO jobs (facility_id, id, kind, payload, state, run_at, attempts, max_attempts, leased_until, \
+         deduplication_key, created_at, updated_at) SELECT '{}', md5('j')::uuid, '{}', '{{}}', 'running', now(), 1, 8, \
+         '2100-01-01', id::text, now(), now() FROM embedding_models WHERE state = 'serving'",
+        app.facility.uuid(),
+        processing::DIVIDE,
+    ))
+    .await;
+    let physician = app.member(&[Role::Physician]).await;
+    write_note(&physician, "She twisted her ankle on the stairs.", json!({})).await;
+    app.work().await;
+    assert_eq!(super::count(&app, "chunk_embeddings").await, (FROM + 1).to_string());
+    assert_eq!(super::count(&app, "search_cells").await, "0");
+
+    app.db_execute("DELETE FROM jobs WHERE leased_until = '2100-01-01'").await;
+    write_note(&physician, "The ankle is no longer swollen.", json!({})).await;
+    app.work().await;
+    assert_eq!(generations(&app).await, "1:216:3002");
+    assert_eq!(app.db_value(STRAYS).await, "0");
+}

@@ -74,6 +74,22 @@ async fn a_job_is_not_queued_beside_another_that_does_the_same() {
 }
 
 #[tokio::test]
+async fn a_job_that_fails_gives_way_to_one_queued_meanwhile_that_does_the_same() {
+    let app = TestApp::start().await;
+    // Two whose worker is gone; nothing does such deeds, so whoever takes them over fails.
+    let first = job(&app, app.facility, "dead", "'once'").await;
+    let other = job(&app, app.facility, "dead", "'another'").await;
+    app.db_execute("UPDATE jobs SET state = 'running', attempts = 1, leased_until = run_at - interval '1 minute'")
+        .await;
+    let second = job(&app, app.facility, "queued", "'once'").await;
+    app.db_execute("UPDATE jobs SET run_at = run_at + interval '1 day' WHERE state = 'queued'").await;
+    app.work().await;
+    assert_eq!(state_of(&app, first).await, None);
+    assert_eq!(state_of(&app, second).await.as_deref(), Some("queued8"));
+    assert_eq!(state_of(&app, other).await.as_deref(), Some("queued2"));
+}
+
+#[tokio::test]
 async fn a_dead_job_is_given_up_and_a_living_one_is_not() {
     let app = TestApp::start().await;
     let dead = job(&app, app.facility, "dead", "NULL").await;

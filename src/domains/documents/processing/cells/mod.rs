@@ -23,7 +23,7 @@ use crate::domains::documents::policy;
 use crate::embedding::halfvec::HalfVec;
 use crate::error::{Error, Result};
 use crate::ids::{ChunkId, FacilityId};
-use crate::jobs::{Failure, Handler, Job, NewJob, enqueue};
+use crate::jobs::{Failure, Handler, Job, NewJob, enqueue, is_running};
 
 /// The cell of what has none.
 const UNDIVIDED: i32 = 0;
@@ -84,7 +84,10 @@ pub(super) async fn divide_if_due(tx: &Tx, model: i16) -> Result<()> {
 async fn queue(tx: &Tx, model: i16) -> Result<()> {
     let mut job = NewJob::new(tx.ctx().facility(), DIVIDE, json!({ "modelId": model }));
     job.deduplication_key = Some(model.to_string());
-    enqueue(tx, job).await?;
+    // To find the centres takes minutes, and each document that comes meanwhile finds them still due.
+    if !is_running(tx, &job).await? {
+        enqueue(tx, job).await?;
+    }
     Ok(())
 }
 
@@ -170,6 +173,11 @@ async fn begin(ctx: &RequestContext, model: i16, before: Division, centres: Vect
         .write(&policy::DIVIDE)
         .run::<(), Infallible, _, _>(|tx| async move {
             let (db, facility) = (tx.db()?, tx.ctx().facility());
+            repository::alone(db, facility, model).await?;
+            if repository::division(db, facility, model).await?.generation != before.generation {
+                // Another turn was faster; what it began is gone on with.
+                return Ok(());
+            }
             let (first, generation) = (before.last_cell + 1, before.generation + 1);
             tx.audit(Subject::default(), json!({ "model": model, "generation": generation, "cells": centres.len() }));
             repository::insert_cells(db, facility, model, generation, first, before.passages, &centres).await?;

@@ -215,3 +215,13 @@ pub(super) async fn hold(mut db: &AsyncPgConnection, facility: FacilityId, model
         .await?;
     Ok(())
 }
+
+/// Keeps others from beginning a generation until the transaction ends.
+pub(super) async fn alone(mut db: &AsyncPgConnection, facility: FacilityId, model: i16) -> Result<()> {
+    sql("SELECT pg_advisory_xact_lock(hashtextextended('generation ' || $1::text || ' ' || $2::text, 0))")
+        .bind::<SqlUuid, _>(facility)
+        .bind::<SmallInt, _>(model)
+        .execute(&mut db)
+        .await?;
+    Ok(())
+}
