@@ -65,20 +65,18 @@ macro_rules! semantic {
     };
 }
 
-/// The cells to look into: of each generation one in sixteen and 48 at least, the nearest, and as many as a quarter where
-/// they are hardly farther than the nearest: a query far from everything has no cell of its own. Where a part of the
-/// passages is wanted alone, as many more as that part is smaller, so that as many wanted ones lie in them.
+/// The cells to look into: the nearest quarter of each generation, 48 at least: a query is a question, its words are few, and
+/// what answers it lies around it in many directions. Where a part of the passages is wanted alone, as many more as that part
+/// is smaller, so that as many wanted ones lie in them.
 macro_rules! probed {
     ($share:literal) => {
         concat!(
             "probed AS MATERIALIZED (SELECT array_append(coalesce(array_agg(c.cell), '{}'), 0) AS cells FROM ( \
-                 SELECT n.cell, n.distance, min(n.distance) OVER (PARTITION BY n.generation) AS nearest, \
-                     count(*) OVER (PARTITION BY n.generation) AS among, \
+                 SELECT n.cell, count(*) OVER (PARTITION BY n.generation) AS among, \
                      row_number() OVER (PARTITION BY n.generation ORDER BY n.distance) AS place \
                  FROM (SELECT s.cell, s.generation, s.centre <=> (SELECT $13::halfvec) AS distance FROM search_cells s \
                      WHERE s.facility_id = $1 AND s.model_id = $2 OFFSET 0) n) c \
-             WHERE c.place <= CASE WHEN c.distance < c.nearest + 0.15 THEN greatest(48, c.among / 4) \
-                 ELSE greatest(48, c.among / 16) END / ",
+             WHERE c.place <= greatest(48, c.among / 4) / ",
             $share,
             ") "
         )

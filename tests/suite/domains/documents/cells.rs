@@ -129,7 +129,7 @@ async fn a_facility_that_grows_large_is_divided_by_itself_and_still_finds_the_ne
     app.advance(chrono::TimeDelta::minutes(61));
     keeping.turn().await.unwrap();
     app.work().await;
-    assert_eq!(generations(&app).await, "1:216:3000");
+    assert_eq!(generations(&app).await, "1:864:3000");
     assert_eq!(app.db_value(STRAYS).await, "0");
     assert_found(&app, FROM).await;
 
@@ -142,7 +142,7 @@ async fn a_facility_that_grows_large_is_divided_by_itself_and_still_finds_the_ne
     {
         assert_eq!(found(&physician, "sprained ankle", more).await, [ankle.clone()]);
     }
-    assert_eq!(generations(&app).await, "1:216:3000");
+    assert_eq!(generations(&app).await, "1:864:3000");
     // Nobody else's are touched, and another facility sees none of them.
     assert_eq!(
         app.db_value(&format!("SELECT count(*) FROM search_cells WHERE facility_id <> '{}'", app.facility.uuid()))
@@ -157,7 +157,7 @@ async fn what_is_written_while_cells_are_made_anew_is_found_all_along() {
     import(&app, 0, FROM).await;
     let system = app.system(app.facility);
     processing::divide_now(&system).await.unwrap();
-    assert_eq!(generations(&app).await, "1:216:3000");
+    assert_eq!(generations(&app).await, "1:864:3000");
     import(&app, FROM, 2 * FROM).await;
     // In none of the cells until they are made anew, and found.
     assert_found(&app, 2 * FROM).await;
@@ -178,14 +178,14 @@ async fn what_is_written_while_cells_are_made_anew_is_found_all_along() {
         assert!(!dividing.is_finished());
     }
     // Both generations are there, and a search looks into both.
-    assert_eq!(generations(&app).await, "1:216:3000 2:308:6000");
+    assert_eq!(generations(&app).await, "1:864:3000 2:1232:6000");
     assert_found(&app, 2 * FROM).await;
     writer.batch_execute(late).await.unwrap();
     writer.batch_execute("COMMIT").await.unwrap();
     // It waits for writers ten seconds at most; then its job is tried again, as here.
     let _ = dividing.await.unwrap();
     processing::divide_now(&app.system(app.facility)).await.unwrap();
-    assert_eq!(generations(&app).await, "2:308:6000");
+    assert_eq!(generations(&app).await, "2:1232:6000");
     assert_eq!(app.db_value(STRAYS).await, "0");
     assert_found(&app, 2 * FROM).await;
 
@@ -195,7 +195,7 @@ async fn what_is_written_while_cells_are_made_anew_is_found_all_along() {
     assert_found(&app, 2 * FROM).await;
     processing::divide_now(&app.system(app.facility)).await.unwrap();
     assert_eq!(app.db_value(STRAYS).await, "0");
-    assert_eq!(generations(&app).await, "2:308:6000");
+    assert_eq!(generations(&app).await, "2:1232:6000");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +205,7 @@ async fn two_that_divide_at_once_make_one_division() {
     let (one, other) = (app.system(app.facility), app.system(app.facility));
     let (one, other) = tokio::join!(processing::divide_now(&one), processing::divide_now(&other));
     one.and(other).unwrap();
-    assert_eq!(generations(&app).await, "1:216:3000");
+    assert_eq!(generations(&app).await, "1:864:3000");
     assert_eq!(app.db_value(STRAYS).await, "0");
     assert_found(&app, FROM).await;
 }
@@ -231,6 +231,6 @@ async fn no_second_division_is_queued_while_one_is_at_work() {
     app.db_execute("DELETE FROM jobs WHERE leased_until = '2100-01-01'").await;
     write_note(&physician, "The ankle is no longer swollen.", json!({})).await;
     app.work().await;
-    assert_eq!(generations(&app).await, "1:216:3002");
+    assert_eq!(generations(&app).await, "1:864:3002");
     assert_eq!(app.db_value(STRAYS).await, "0");
 }

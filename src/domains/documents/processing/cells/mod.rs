@@ -27,8 +27,9 @@ use crate::jobs::{Failure, Handler, Job, NewJob, enqueue, is_running};
 
 /// The cell of what has none.
 const UNDIVIDED: i32 = 0;
-/// Cells are this many times the root of the number of passages: finer ones cost the writer, coarser ones the reader.
-const PER_ROOT: u64 = 4;
+/// Cells are this many times the root of the number of passages: finer ones cost the writer, coarser ones the reader, who
+/// must read more of them to find as much.
+const PER_ROOT: u64 = 16;
 /// Passages by which the centre of each cell is found, and the most altogether: 90 MiB of 384 dimensions.
 const SAMPLE_PER_CELL: usize = 24;
 const MAX_SAMPLE: usize = 60_000;
@@ -284,6 +285,6 @@ mod tests {
         assert!(!of(199, 100).is_due(100) && of(200, 100).is_due(100));
         // Never of nothing.
         assert!(!of(0, 0).is_due(0) && of(1, 0).is_due(0));
-        assert_eq!((of(25_000, 0).cells(), of(1_000_000, 0).cells(), of(0, 0).cells()), (632, 4000, 1));
+        assert_eq!((of(25_000, 0).cells(), of(1_000_000, 0).cells(), of(0, 0).cells()), (2528, 16000, 1));
     }
 }
